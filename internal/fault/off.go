@@ -1,0 +1,9 @@
+//go:build !faultpoints
+
+package fault
+
+// Enabled tells whether crash points are compiled in.
+const Enabled = false
+
+// Point does nothing in this build.
+func Point(string) {}

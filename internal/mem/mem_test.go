@@ -1,0 +1,81 @@
+package mem_test
+
+import (
+	"errors"
+	"math"
+	"sync/atomic"
+	"testing"
+
+	"github.com/shmkit/shmkit/internal/mem"
+)
+
+func TestSliceBounds(t *testing.T) {
+	words := make([]uint64, 8)
+	b, err := mem.Slice[byte](mem.BytesOf((*[8]uint64)(words)), 0, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		off, n int
+		ok     bool
+	}{
+		{0, 8, true}, {56, 1, true}, {64, 0, true}, {0, 0, true},
+		{0, 9, false}, {64, 1, false}, {65, 0, false}, {-8, 1, false},
+		{8, -1, false}, {4, 1, false}, {57, 1, false},
+		{8, math.MaxInt, false}, {math.MaxInt, 1, false}, {math.MinInt, 1, false},
+	}
+	for _, tt := range tests {
+		v, err := mem.Slice[atomic.Uint64](b, tt.off, tt.n)
+		if (err == nil) != tt.ok {
+			t.Errorf("Slice(off %d, n %d): error %v, want ok %v", tt.off, tt.n, err, tt.ok)
+		}
+		if err != nil && !errors.Is(err, mem.ErrBounds) {
+			t.Errorf("Slice(off %d, n %d): %v is not ErrBounds", tt.off, tt.n, err)
+		}
+		if err == nil && len(v) != tt.n {
+			t.Errorf("Slice(off %d, n %d): length %d", tt.off, tt.n, len(v))
+		}
+	}
+}
+
+func TestAtSharesMemory(t *testing.T) {
+	var words [2]uint64
+	b := mem.BytesOf(&words)
+	w, err := mem.At[atomic.Uint64](b, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem.StoreRelease(w, 0x0102030405060708)
+	if words[1] != 0x0102030405060708 || words[0] != 0 {
+		t.Fatalf("stored through the view: %#x", words)
+	}
+	if _, err := mem.At[atomic.Uint64](b, 9); !errors.Is(err, mem.ErrBounds) {
+		t.Fatalf("misaligned view: %v", err)
+	}
+}
+
+func TestSliceOfEmptyType(t *testing.T) {
+	v, err := mem.Slice[struct{}]([]byte{1}, 1, 3)
+	if err != nil || len(v) != 3 {
+		t.Fatalf("got %v, %v", v, err)
+	}
+}
+
+func BenchmarkStoreRelease(b *testing.B) {
+	var w atomic.Uint64
+	b.Run("release", func(b *testing.B) {
+		for i := range b.N {
+			mem.StoreRelease(&w, uint64(i))
+		}
+	})
+	b.Run("atomic", func(b *testing.B) {
+		for i := range b.N {
+			w.Store(uint64(i))
+		}
+	})
+	b.Run("pause", func(b *testing.B) {
+		for range b.N {
+			mem.Pause()
+		}
+	})
+}

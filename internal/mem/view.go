@@ -1,0 +1,47 @@
+package mem
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+)
+
+// ErrBounds is returned when a view would reach outside of the memory it is
+// taken of, or would be misaligned in it.
+var ErrBounds = errors.New("view outside of the mapping")
+
+// At returns a view of the T that starts off bytes into b. T must contain no
+// Go pointers. The error wraps [ErrBounds].
+func At[T any](b []byte, off int) (*T, error) {
+	s, err := Slice[T](b, off, 1)
+	if err != nil {
+		return nil, err
+	}
+	return &s[0], nil
+}
+
+// Slice returns a view of the n values of type T that start off bytes into b.
+// T must contain no Go pointers. The error wraps [ErrBounds].
+func Slice[T any](b []byte, off, n int) ([]T, error) {
+	var zero T
+	size := int(unsafe.Sizeof(zero))
+	if off < 0 || n < 0 || off > len(b) || (size > 0 && n > (len(b)-off)/size) {
+		return nil, fmt.Errorf("%w: %d × %d bytes at %d of %d", ErrBounds, n, size, off, len(b))
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	if off == len(b) { // only reached for types of size 0
+		return make([]T, n), nil
+	}
+	p := unsafe.Pointer(&b[off])
+	if uintptr(p)%unsafe.Alignof(zero) != 0 {
+		return nil, fmt.Errorf("%w: offset %d is not aligned to %d", ErrBounds, off, unsafe.Alignof(zero))
+	}
+	return unsafe.Slice((*T)(p), n), nil
+}
+
+// BytesOf returns the memory of *v as bytes. T must contain no Go pointers.
+func BytesOf[T any](v *T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
+}
