@@ -61,6 +61,24 @@ func TestSliceOfEmptyType(t *testing.T) {
 	}
 }
 
+func TestBytesOfSlice(t *testing.T) {
+	s := []uint16{1, 2, 3}
+	b := mem.BytesOfSlice(s)
+	if len(b) != 6 {
+		t.Fatalf("%d bytes", len(b))
+	}
+	b[2]++
+	if s[1] == 2 {
+		t.Fatal("the bytes are not the slice's memory")
+	}
+	if b := mem.BytesOfSlice([]struct{}{{}, {}}); len(b) != 0 {
+		t.Fatalf("%d bytes of an empty type", len(b))
+	}
+	if b := mem.BytesOfSlice[int](nil); len(b) != 0 {
+		t.Fatalf("%d bytes of nil", len(b))
+	}
+}
+
 func BenchmarkStoreRelease(b *testing.B) {
 	var w atomic.Uint64
 	b.Run("release", func(b *testing.B) {

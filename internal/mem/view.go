@@ -45,3 +45,10 @@ func Slice[T any](b []byte, off, n int) ([]T, error) {
 func BytesOf[T any](v *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
 }
+
+// BytesOfSlice returns the memory of the elements of s as bytes. T must contain
+// no Go pointers.
+func BytesOfSlice[T any](s []T) []byte {
+	var zero T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(zero)))
+}
