@@ -65,28 +65,40 @@ func signature(f form, t reflect.Type, above []reflect.Type) string {
 	case reflect.Interface:
 		return "any"
 	case reflect.Struct:
-		var b strings.Builder
-		fmt.Fprintf(&b, "struct:%d{", t.Size())
-		if f == formCBOR {
-			b.Reset()
-			b.WriteString("struct{")
+		if f == formPlain {
+			return plainStruct(t, above)
 		}
-		for i := range t.NumField() {
-			field := t.Field(i)
-			if f == formPlain && field.Name != "_" {
-				fmt.Fprintf(&b, "%s@%d %s;", field.Name, field.Offset, signature(f, field.Type, above))
-			}
-			if f == formCBOR {
-				if _, skip := wireName(field); !skip {
-					fmt.Fprintf(&b, "%s %s %v %q;", field.Name, signature(f, field.Type, above), field.Anonymous, wireTag(field))
-				} else if field.Name == "_" {
-					fmt.Fprintf(&b, "_ %q;", wireTag(field)) // may say toarray
-				}
-			}
-		}
-		return b.String() + "}"
+		return cborStruct(t, above)
 	}
 	return fmt.Sprintf("%s:%d", t.Kind(), t.Size())
+}
+
+// plainStruct is signature for a struct whose memory is sent.
+func plainStruct(t reflect.Type, above []reflect.Type) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "struct:%d{", t.Size())
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Name != "_" {
+			fmt.Fprintf(&b, "%s@%d %s;", f.Name, f.Offset, signature(formPlain, f.Type, above))
+		}
+	}
+	return b.String() + "}"
+}
+
+// cborStruct is signature for a struct that becomes a map, or an array if a
+// blank field's tag says so.
+func cborStruct(t reflect.Type, above []reflect.Type) string {
+	var b strings.Builder
+	b.WriteString("struct{")
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Name == "_" {
+			fmt.Fprintf(&b, "_ %q;", wireTag(f))
+		} else if _, skip := wireName(f); !skip {
+			fmt.Fprintf(&b, "%s %s %v %q;", f.Name, signature(formCBOR, f.Type, above), f.Anonymous, wireTag(f))
+		}
+	}
+	return b.String() + "}"
 }
 
 // fullName returns the name of t with the import path of its package. (It is
@@ -103,20 +115,23 @@ const MaxType = 160
 
 // describe returns the text of [Codec.Type].
 func describe(f form, t reflect.Type) string {
-	s := t.String()
-	if t.Kind() == reflect.Struct && f != formBinary {
-		s = describeStruct(t)
-	} else if k := underlying(t); k != "" && t.PkgPath() != "" && f != formBinary {
-		s += " " + k
-	}
-	if s != formNames[f] {
-		s = formNames[f] + " " + s
-	}
-	size := ""
-	if f == formPlain {
+	s, size := t.String(), ""
+	switch f {
+	case formBytes, formString:
+		if t.PkgPath() == "" {
+			return formNames[f]
+		}
+	case formPlain:
 		size = fmt.Sprintf(" (%d bytes)", t.Size())
+		fallthrough
+	case formCBOR:
+		if t.Kind() == reflect.Struct {
+			s = describeStruct(t)
+		} else if t.PkgPath() != "" {
+			s += " " + underlying(t)
+		}
 	}
-	return shorten(s, MaxType-len(size)) + size
+	return shorten(formNames[f]+" "+s, MaxType-len(size)) + size
 }
 
 // describeStruct returns the name and as many of the fields as fit well.
@@ -142,17 +157,17 @@ func describeStruct(t reflect.Type) string {
 	return b.String()
 }
 
-// underlying returns the type below a named one where that is short.
+// underlying returns the type below a named one that is no struct.
 func underlying(t reflect.Type) string {
 	switch t.Kind() {
+	case reflect.Pointer:
+		return "*" + t.Elem().String()
 	case reflect.Slice:
 		return "[]" + t.Elem().String()
 	case reflect.Array:
 		return fmt.Sprintf("[%d]%s", t.Len(), t.Elem())
 	case reflect.Map:
 		return fmt.Sprintf("map[%s]%s", t.Key(), t.Elem())
-	case reflect.Pointer, reflect.Interface:
-		return ""
 	}
 	return t.Kind().String()
 }
