@@ -1,0 +1,112 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+)
+
+// Info describes the calling process.
+type Info struct {
+	PID    int
+	Name   string // "main" unless it is a child
+	Func   string // name of the function that it runs; empty in the main process
+	Daemon bool   // it dies at once with its parent
+	Depth  int    // 0 in the main process, 1 in its children, and so on
+}
+
+// identity is what Main has found out about this process.
+type identity struct {
+	Info
+	maxDepth int
+	parent   *ParentProcess // nil in the main process
+}
+
+// self is written once, by Main. It is nil before that.
+var self atomic.Pointer[identity]
+
+// Current describes the calling process. Before [Main] has been called it
+// has no name.
+func Current() Info {
+	if id := self.Load(); id != nil {
+		return id.Info
+	}
+	return Info{PID: os.Getpid()}
+}
+
+// ParentProcess is the process that started this one.
+type ParentProcess struct {
+	pid  int
+	name string
+	done chan struct{}
+}
+
+// Parent returns the process that started this one with Start. It is nil in
+// the main process, whatever program started that.
+func Parent() *ParentProcess {
+	if id := self.Load(); id != nil {
+		return id.parent
+	}
+	return nil
+}
+
+// PID returns the parent's process ID. After it has died it may be another's.
+func (p *ParentProcess) PID() int { return p.pid }
+
+// Name returns the parent's name.
+func (p *ParentProcess) Name() string { return p.name }
+
+// Done returns a channel that is closed when the parent has died.
+func (p *ParentProcess) Done() <-chan struct{} { return p.done }
+
+// Alive tells whether the parent lives. The answer does not rest on its PID.
+func (p *ParentProcess) Alive() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// spawner returns the identity of this process if it may start others.
+func spawner() (*identity, error) {
+	if id := self.Load(); id != nil {
+		return id, nil
+	}
+	if value, ok := os.LookupEnv(markerName); ok {
+		// The program's main has no call of Main, or has it too late: the
+		// child runs the program again instead of its function. Going on, it
+		// would do everything twice, and start children without end.
+		panic(fmt.Sprintf("process: this is a child process (%s=%s), but its main has not called process.Main: call it first", markerName, value))
+	}
+	return nil, ErrNoMain
+}
+
+// markerName is the environment variable that tells a child that it is one.
+// Main removes it, so that programs that the child starts don't see it.
+const markerName = "SHMKIT_PROCESS"
+
+// controlFD is the child's end of the control socket.
+const controlFD = 3
+
+// marker is the variable's value.
+type marker struct {
+	depth   int
+	crashFD int // write end of the crash pipe
+}
+
+func (m marker) setting() string {
+	return fmt.Sprintf("%s=v%d:depth=%d:crash=%d", markerName, protocolVersion, m.depth, m.crashFD)
+}
+
+func (m *marker) parse(value string) error {
+	var version int
+	if _, err := fmt.Sscanf(value, "v%d:depth=%d:crash=%d", &version, &m.depth, &m.crashFD); err != nil {
+		return fmt.Errorf("%s=%q: %w", markerName, value, err)
+	}
+	if m.depth < 1 || m.crashFD <= controlFD {
+		return fmt.Errorf("%s=%q: out of range", markerName, value)
+	}
+	return nil // another version gets its answer over the socket
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package process
+
+func takeSample(int) (sample, bool) { return sample{}, false }

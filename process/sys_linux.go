@@ -1,0 +1,39 @@
+package process
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// executable is the running program, even if its file has been replaced or
+// removed since.
+func executable() string {
+	const exe = "/proc/self/exe"
+	if _, err := os.Lstat(exe); err == nil {
+		return exe
+	}
+	path, _ := os.Executable() // no /proc: exec reports an empty path
+	return path
+}
+
+// socketPair returns the two ends of the control socket.
+func socketPair() (parent, child *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "control socket"), os.NewFile(uintptr(fds[1]), "control socket"), nil
+}
+
+// sysProcAttr asks for a descriptor of the child in *pidfd, -1 if the kernel
+// has none.
+func sysProcAttr(group bool, pidfd *int) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: group, PidFD: pidfd}
+}
+
+// setCommand sets the name that ps and top show, which would be "exe".
+func setCommand(name string) {
+	os.WriteFile("/proc/self/comm", []byte(name), 0)
+}
