@@ -44,7 +44,8 @@
 // Decode expects hostile bytes: whatever a corrupt file or a malicious peer
 // presents, and even if it changes them during the call, the outcome is a
 // value or [ErrDecode]. It allocates no more than the bytes' number times the
-// size of the largest element of a slice in T.
+// size of the largest element of a slice in T. For types that decode themselves
+// this holds as far as their methods keep to it; only a panic is caught.
 //
 // # Memory model
 //

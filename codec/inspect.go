@@ -187,6 +187,8 @@ func ownEncoding(t reflect.Type, path string) (string, error) {
 			return "", unsupported(path, "%s has %s but no %s", t, e.marshalMethod, e.unmarshalMethod)
 		case from && e.unmarshal == binaryUnmarshaler && p.Implements(binaryAppender):
 			return "", unsupported(path, "%s has AppendBinary but no MarshalBinary, which it needs as a part of another type", t)
+		case from:
+			return "", unsupported(path, "%s has %s but no %s", t, e.unmarshalMethod, e.marshalMethod)
 		}
 	}
 	return "", nil
