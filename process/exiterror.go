@@ -25,7 +25,8 @@ type ExitError struct {
 
 	// Crash is what the Go runtime printed when the process panicked or met a
 	// fatal error: the reason and the stacks, cut to 64 KiB. It is on the
-	// process's standard error too.
+	// process's standard error too. The reason of a fatal error is only
+	// there: Crash has it if StderrTail has.
 	Crash string
 
 	// StderrTail is the last of what was written to standard error, if
@@ -63,7 +64,7 @@ func (e *ExitError) Error() string {
 	case e.Err != "":
 		b.WriteString(": " + e.Err)
 	case e.Crash != "":
-		b.WriteString(": " + firstLine(e.Crash))
+		b.WriteString(": " + firstLine(strings.TrimLeft(e.Crash, "\n")))
 	case e.StderrTail != "":
 		b.WriteString(": … " + lastLine(e.StderrTail))
 	}
@@ -80,11 +81,23 @@ func lastLine(s string) string {
 	return s[strings.LastIndexByte(s, '\n')+1:]
 }
 
+// withReason puts the reason of a fatal error before the text of the crash.
+// The runtime prints it before it considers itself crashing, and so to
+// standard error only; what it prints to the crash pipe starts with an empty line.
+func withReason(crash, stderr string) string {
+	i := strings.LastIndex(stderr, "fatal error: ")
+	if i < 0 || !strings.HasPrefix(crash, "\n") {
+		return crash
+	}
+	return firstLine(stderr[i:]) + "\n" + crash
+}
+
 // newExitError describes the end of p, which must have been waited for. If
 // the wait failed, as it does when SIGCHLD is ignored, the code is unknown:
 // it is said to be 1, because success is not known either.
 func (p *Process) newExitError() *ExitError {
 	e := &ExitError{PID: p.pid, Name: p.name, Code: 1, Err: p.report, StderrTail: p.tail.String()}
+	e.Crash = withReason(p.crashText, e.StderrTail)
 	if p.state == nil {
 		return e
 	}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/shmkit/shmkit/process"
 )
@@ -28,6 +29,7 @@ import (
 const modeEnv = "PROCESS_TEST_MODE"
 
 func TestMain(m *testing.M) {
+	registerRecursive()
 	switch os.Getenv(modeEnv) {
 	case "no main": // a program that does not know about Main
 		countRun()
@@ -51,6 +53,9 @@ func TestMain(m *testing.M) {
 		process.Register("one more", func(context.Context, int) error { return nil })
 	}
 	process.Main()
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // else each child of a race build takes a second to end
+	}
 	code := m.Run()
 	if err := goleak.Find(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -206,7 +211,7 @@ var (
 	undecodable = process.Register("undecodable", func(context.Context, badUnmarshaler) error { return nil })
 	ignoring    = process.Register("ignoring", func(ctx context.Context, _ struct{}) error {
 		signal.Ignore(syscall.SIGTERM)
-		p, err := deaf.Start(ctx, struct{}{}, &process.Options{Grace: time.Millisecond})
+		p, err := deaf.Start(ctx, struct{}{}, &process.Options{Stdout: io.Discard})
 		if err != nil {
 			return err
 		}
@@ -247,10 +252,7 @@ func mustStart[A any](t testing.TB, f *process.Func[A], args A, opts *process.Op
 // lines starts a child with its standard output as lines.
 func lines[A any](t testing.TB, f *process.Func[A], args A, opts *process.Options) (*process.Process, *bufio.Scanner) {
 	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, w := pipe(t)
 	o := process.Options{}
 	if opts != nil {
 		o = *opts
@@ -258,7 +260,6 @@ func lines[A any](t testing.TB, f *process.Func[A], args A, opts *process.Option
 	o.Stdout = w
 	p := mustStart(t, f, args, &o)
 	w.Close()
-	t.Cleanup(func() { r.Close() })
 	return p, bufio.NewScanner(r)
 }
 
@@ -349,3 +350,82 @@ var extra = process.Register("extra", func(_ context.Context, fd int) error {
 	}
 	return f.Close()
 })
+
+// complain writes s to standard error and fails without another word.
+var complain = process.Register("complain", func(_ context.Context, s string) error {
+	os.Stderr.WriteString(s)
+	os.Exit(1)
+	return nil
+})
+
+// leaveBehind starts a program that ends with its standard input, and does
+// not wait for it.
+var leaveBehind = process.Register("leave behind", func(context.Context, struct{}) error {
+	cat := exec.Command("cat")
+	cat.Stdin, cat.Stdout = os.Stdin, os.Stdout
+	if err := cat.Start(); err != nil {
+		return err
+	}
+	_, err := fmt.Println(strings.Repeat("x", 50_000) + "bye")
+	return err
+})
+
+func pipe(t testing.TB) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+func devNull(t testing.TB) *os.File {
+	t.Helper()
+	f, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// stubborn does nothing about its context or SIGTERM.
+var stubborn = process.Register("stubborn", func(context.Context, struct{}) error {
+	terms := make(chan os.Signal, 1)
+	signal.Notify(terms, syscall.SIGTERM)
+	fmt.Println("running")
+	<-terms
+	fmt.Println("terminated")
+	select {}
+})
+
+// deafOnce notices its context and does nothing about it.
+var deafOnce = process.Register("deaf once", func(ctx context.Context, _ struct{}) error {
+	fmt.Println("running")
+	<-ctx.Done()
+	fmt.Println("once")
+	select {}
+})
+
+// startSleep starts a program that would run for ever.
+var startSleep = process.Register("start sleep", func(context.Context, struct{}) error {
+	cmd := exec.Command("sleep", "1000000")
+	cmd.Stdout = os.Stdout
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	fmt.Println("running")
+	return cmd.Wait()
+})
+
+// highDescriptor opens a file as a descriptor that no child has by chance.
+func highDescriptor(t testing.TB) int {
+	t.Helper()
+	fd, err := unix.FcntlInt(devNull(t).Fd(), unix.F_DUPFD_CLOEXEC, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}

@@ -40,10 +40,12 @@ type Process struct {
 	forget func() bool // ends the watch of Start's context
 	seen   sample      // of State, the last time
 
-	done    chan struct{}
-	report  string     // the function's error; written before done is closed
-	failure *ExitError // nil for exit code 0; written before done is closed
-	state   *os.ProcessState
+	done chan struct{}
+	// Written before done is closed, read after:
+	report    string // the function's error
+	crashText string
+	state     *os.ProcessState // nil if the wait failed
+	failure   *ExitError       // nil for exit code 0
 }
 
 // PID returns the process ID. After the process has ended it may be that of

@@ -64,12 +64,11 @@ func (p *Process) reap(pidfd int, control *lastReader, outputs []output) {
 	if p.feed != nil {
 		p.feed.Close()
 	}
-	crash := readCrash(p.crash)
+	p.crashText = readCrash(p.crash)
 	p.crash.Close()
 	p.control.Close()
 	if p.state == nil || !p.state.Success() {
 		p.failure = p.newExitError()
-		p.failure.Crash = crash
 	}
 	children.remove(p)
 	close(p.done)

@@ -1,0 +1,577 @@
+package process_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/shmkit/shmkit/process"
+)
+
+// TestConformance has the rows of Python's test suite for Process.
+func TestConformance(t *testing.T) {
+	rows := []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"P01_current", testCurrent},
+		{"P03_args", testArgs3},
+		{"P04_daemon", testDaemon},
+		{"P05_parent_attributes", testParentAttributes},
+		{"P06_parent_process", testParentDeath},
+		{"P07_process", testProcess},
+		{"P09_interrupt", testInterrupt},
+		{"P10_interrupt_no_handler", testInterruptDefault},
+		{"P11_terminate", testTerminate},
+		{"P12_kill", testKill},
+		{"P14_active_children", testActiveChildren},
+		{"P15_recursion", testRecursion},
+		{"P16_sentinel", testSentinel},
+		{"P17_close", testClose},
+		{"P18_many_processes", testManyProcesses},
+		{"P20_child_fd_inflation", testDescriptorInflation},
+		{"P21_goroutines", testGoroutines},
+		{"P22_closed_stdio", testClosedStdio},
+		{"P23_child_breaks_stdio", testBreakStdio},
+		{"P29_stderr_flush", testStderrFlush},
+		{"P30_exit_codes", testExitCodes},
+		{"P31_deferred", testDeferred},
+		{"P36_flags", testFlags},
+		{"P37_no_fork_bomb", testNoForkBomb},
+		{"P39_closefd", testCloseFD},
+		{"P40_bad_stdin", testBadStdin},
+		{"P41_wait_eintr", testWaitSignals},
+	}
+	for _, row := range rows {
+		t.Run(row.name, row.run)
+	}
+}
+
+func testCurrent(t *testing.T) {
+	c := process.Current()
+	if c.PID != os.Getpid() || c.Name != "main" || c.Daemon || c.Depth != 0 || c.Func != "" {
+		t.Errorf("main process: %+v", c)
+	}
+	p, got := askTell(t, testArgs{}, &process.Options{Daemon: true})
+	want := process.Info{PID: p.PID(), Name: p.Name(), Func: "tell", Daemon: true, Depth: 1}
+	if got.Current != want {
+		t.Errorf("child: %+v, want %+v", got.Current, want)
+	}
+}
+
+func testArgs3(t *testing.T) {
+	want := testArgs{Text: "hello", N: 42, List: []string{"world"}}
+	if _, got := askTell(t, want, nil); !reflect.DeepEqual(got.Args, want) {
+		t.Errorf("arguments %+v, want %+v", got.Args, want)
+	}
+}
+
+func testDaemon(t *testing.T) {
+	for _, daemon := range []bool{false, true} {
+		p, got := askTell(t, testArgs{}, &process.Options{Daemon: daemon})
+		if p.Daemon() != daemon || got.Current.Daemon != daemon {
+			t.Errorf("Daemon %v: %v, in the child %v", daemon, p.Daemon(), got.Current.Daemon)
+		}
+	}
+	TestDaemonIsInherited(t)
+}
+
+func testParentAttributes(t *testing.T) {
+	if p := process.Parent(); p != nil {
+		t.Errorf("main process has parent %+v", p)
+	}
+	_, got := askTell(t, testArgs{}, nil)
+	if got.ParentPID != os.Getpid() || got.ParentName != "main" || !got.Alive {
+		t.Errorf("child's parent: %d %q alive %v", got.ParentPID, got.ParentName, got.Alive)
+	}
+}
+
+func testParentDeath(t *testing.T) {
+	p, out := lines(t, middle, middleArgs{Grace: time.Hour}, &process.Options{Name: "parent"})
+	var seen string
+	for range 2 {
+		out.Scan()
+		seen += out.Text() + "\n"
+	}
+	if !strings.Contains(seen, "parent true ") {
+		t.Fatalf("grandchild saw %q", seen)
+	}
+	p.Kill()
+	expectLine(t, out, "alive false")
+}
+
+func testProcess(t *testing.T) {
+	in, hold := pipe(t)
+	p, out := lines(t, upper, struct{}{}, &process.Options{Name: "worker 7", Stdin: in})
+	in.Close()
+	code, ended := p.ExitCode()
+	if !p.Alive() || code != 0 || ended || p.Name() != "worker 7" || p.PID() <= 0 {
+		t.Errorf("%v: alive %v, exit code %d %v", p, p.Alive(), code, ended)
+	}
+	all := process.Children()
+	if !slices.Contains(all, p) {
+		t.Errorf("children %v", all)
+	}
+	clear(all) // it is ours
+	if all := process.Children(); !slices.Contains(all, p) {
+		t.Errorf("children %v", all)
+	}
+	hold.WriteString("done\n")
+	expectLine(t, out, "DONE")
+	hold.Close()
+	if err := wait(t, p); err != nil {
+		t.Fatal(err)
+	}
+	code, ended = p.ExitCode()
+	if p.Alive() || code != 0 || !ended || slices.Contains(process.Children(), p) {
+		t.Errorf("%v: alive %v, exit code %d %v, children %v", p, p.Alive(), code, ended, process.Children())
+	}
+	if p, got := askTell(t, testArgs{}, &process.Options{Name: "n"}); got.Current.PID != p.PID() || got.Current.Name != "n" {
+		t.Errorf("child saw %+v", got.Current)
+	}
+}
+
+func testInterrupt(t *testing.T) {
+	p, out := lines(t, polite, "error", &process.Options{Grace: time.Hour})
+	expectLine(t, out, "running")
+	p.Signal(os.Interrupt)
+	expectCode(t, p, -2)
+}
+
+var unhandled = process.Register("unhandled", func(context.Context, struct{}) error {
+	signal.Reset(os.Interrupt)
+	fmt.Println("running")
+	select {}
+})
+
+func testInterruptDefault(t *testing.T) {
+	p, out := lines(t, unhandled, struct{}{}, nil)
+	expectLine(t, out, "running")
+	p.Signal(os.Interrupt)
+	expectCode(t, p, -2)
+}
+
+// testEnd is the body of P11 and P12.
+func testEnd(t *testing.T, end func(*process.Process) error, want int) {
+	t.Parallel() // it may take a Grace
+	p, out := lines(t, deaf, struct{}{}, nil)
+	expectLine(t, out, "running")
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	past, cancel := context.WithTimeout(context.Background(), -1)
+	defer cancel()
+	if err := p.Wait(done); !errors.Is(err, context.Canceled) || !p.Alive() {
+		t.Errorf("Wait: %v", err)
+	}
+	if err := p.Wait(past); !errors.Is(err, context.DeadlineExceeded) || !p.Alive() {
+		t.Errorf("Wait: %v", err)
+	}
+	if err := end(p); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		e := exitError(t, wait(t, p))
+		if e.Code != want || e.Signal != syscall.Signal(-want) {
+			t.Errorf("ended with %+v", e)
+		}
+	}
+	if code, ok := p.ExitCode(); code != want || !ok || p.Alive() || slices.Contains(process.Children(), p) {
+		t.Errorf("exit code %d %v, alive %v, children %v", code, ok, p.Alive(), process.Children())
+	}
+}
+
+func testTerminate(t *testing.T) { testEnd(t, (*process.Process).Terminate, -15) }
+func testKill(t *testing.T)      { testEnd(t, (*process.Process).Kill, -9) }
+
+func testActiveChildren(t *testing.T) {
+	if all := process.Children(); len(all) != 0 {
+		t.Fatalf("children %v", all)
+	}
+	p, out := lines(t, deaf, struct{}{}, nil)
+	expectLine(t, out, "running")
+	if all := process.Children(); len(all) != 1 || all[0] != p {
+		t.Errorf("children %v", all)
+	}
+	p.Kill()
+	wait(t, p)
+	if all := process.Children(); len(all) != 0 {
+		t.Errorf("children %v", all)
+	}
+}
+
+// recursion is a process that starts processes like itself, one after another.
+var recursion *process.Func[[]int]
+
+func registerRecursive() {
+	recursion = process.Register("recursion", func(ctx context.Context, id []int) error {
+		fmt.Println(id)
+		for i := range 2 {
+			if len(id) == 2 {
+				break
+			}
+			p, err := recursion.Start(ctx, append(slices.Clone(id), i), nil)
+			if err != nil {
+				return err
+			}
+			if err := p.Wait(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	// deeper nests until it is refused, and tells at which depth that was.
+	deeper = process.Register("deeper", func(ctx context.Context, _ struct{}) error {
+		p, err := deeper.Start(ctx, struct{}{}, nil)
+		if errors.Is(err, process.ErrDepth) {
+			return fmt.Errorf("depth %d: %w", process.Current().Depth, err)
+		}
+		if err != nil {
+			return err
+		}
+		var e *process.ExitError
+		if errors.As(p.Wait(ctx), &e) {
+			return errors.New(e.Err)
+		}
+		return errors.New("no limit")
+	})
+}
+
+var deeper *process.Func[struct{}]
+
+func testRecursion(t *testing.T) {
+	p, out := lines(t, recursion, []int{}, nil)
+	for _, want := range []string{
+		"[]", "[0]", "[0 0]", "[0 1]", "[1]", "[1 0]", "[1 1]",
+	} {
+		expectLine(t, out, want)
+	}
+	expectCode(t, p, 0)
+
+	e := exitError(t, wait(t, mustStart(t, deeper, struct{}{}, &process.Options{MaxDepth: 3, Stderr: io.Discard})))
+	if want := "depth 3"; !strings.Contains(e.Err, want) || !strings.Contains(e.Err, process.ErrDepth.Error()) {
+		t.Errorf("beyond the limit: %v", e)
+	}
+}
+
+func testSentinel(t *testing.T) {
+	p, out := lines(t, deaf, struct{}{}, nil)
+	expectLine(t, out, "running")
+	select {
+	case <-p.Done():
+		t.Error("done while alive")
+	default:
+	}
+	p.Kill()
+	select {
+	case <-p.Done():
+	case <-time.After(time.Minute):
+		t.Error("not done")
+	}
+}
+
+func testClose(t *testing.T) {
+	p, out := lines(t, deaf, struct{}{}, nil)
+	expectLine(t, out, "running")
+	if err := p.Close(); !errors.Is(err, process.ErrAlive) {
+		t.Errorf("Close while alive: %v", err)
+	}
+	p.Kill()
+	wait(t, p)
+	for range 2 {
+		if err := p.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+	for name, err := range map[string]error{
+		"Wait": p.Wait(context.Background()), "Signal": p.Signal(syscall.SIGTERM), "Terminate": p.Terminate(), "Kill": p.Kill(),
+	} {
+		if !errors.Is(err, process.ErrClosed) || !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s after Close: %v", name, err)
+		}
+	}
+}
+
+func testManyProcesses(t *testing.T) {
+	const n = 100
+	start := func(f func() (*process.Process, error)) []*process.Process {
+		t.Helper()
+		type result struct {
+			p   *process.Process
+			err error
+		}
+		results := make(chan result)
+		for range n {
+			go func() {
+				p, err := f()
+				results <- result{p, err}
+			}()
+		}
+		var all []*process.Process
+		for range n {
+			r := <-results
+			if r.err != nil {
+				t.Error(r.err)
+				continue
+			}
+			all = append(all, r.p)
+		}
+		return all
+	}
+	ctx := context.Background()
+	for _, p := range start(func() (*process.Process, error) { return idle.Start(ctx, struct{}{}, nil) }) {
+		expectCode(t, p, 0)
+	}
+	null := devNull(t)
+	sleepers := start(func() (*process.Process, error) {
+		return polite.Start(ctx, "error", &process.Options{Grace: time.Hour, Stdout: null})
+	})
+	if all := process.Children(); len(all) != n {
+		t.Errorf("%d children", len(all))
+	}
+	for _, p := range sleepers {
+		p.Terminate()
+	}
+	for _, p := range sleepers {
+		expectCode(t, p, -15)
+	}
+}
+
+var descriptors = process.Register("descriptors", func(context.Context, struct{}) error {
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	fmt.Println(len(fds))
+	return nil
+})
+
+func testDescriptorInflation(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc")
+	}
+	count := func() string {
+		p, out := lines(t, descriptors, struct{}{}, nil)
+		out.Scan()
+		expectCode(t, p, 0)
+		return out.Text()
+	}
+	before := count()
+	for range 10 {
+		_, out := lines(t, deaf, struct{}{}, quiet)
+		expectLine(t, out, "running")
+	}
+	if after := count(); before == "" || after != before {
+		t.Errorf("a child has %q descriptors without siblings, %q with ten", before, after)
+	}
+}
+
+// Goroutines are abandoned, as when main returns.
+func testGoroutines(t *testing.T) {
+	expectCode(t, mustStart(t, abandon, struct{}{}, nil), 0)
+}
+
+var abandon = process.Register("abandon", func(context.Context, struct{}) error {
+	for range 10 {
+		go func() { select {} }()
+	}
+	return nil
+})
+
+// closedStdio is a parent without standard streams.
+var closedStdio = process.Register("closed stdio", func(ctx context.Context, how string) error {
+	switch how {
+	case "nil":
+		os.Stdout, os.Stderr = nil, nil
+	case "file":
+		os.Stdout.Close()
+		os.Stderr.Close()
+	case "descriptor":
+		syscall.Close(1)
+		syscall.Close(2)
+		syscall.Close(0)
+	}
+	p, err := idle.Start(ctx, struct{}{}, nil)
+	if err != nil {
+		os.Exit(40)
+	}
+	if p.Wait(ctx) != nil {
+		os.Exit(41)
+	}
+	return nil
+})
+
+func testClosedStdio(t *testing.T) {
+	for _, how := range []string{"nil", "file", "descriptor"} {
+		t.Run(how, func(t *testing.T) { expectCode(t, mustStart(t, closedStdio, how, nil), 0) })
+	}
+}
+
+func testBreakStdio(t *testing.T) {
+	expectCode(t, mustStart(t, breakStdio, struct{}{}, nil), 0)
+}
+
+func testStderrFlush(t *testing.T) {
+	var errs bytes.Buffer
+	expectCode(t, mustStart(t, crash, "nil", &process.Options{Stderr: &errs}), 2)
+	for _, want := range []string{"last words", "assignment to entry in nil map", "goroutine 1 [running", "main_test.go:"} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("standard error lacks %q: %s", want, errs.String())
+		}
+	}
+}
+
+func testExitCodes(t *testing.T) {
+	for _, code := range []int{0, 1, 8, 255} {
+		expectCode(t, mustStart(t, exit, code, nil), code)
+	}
+	expectCode(t, mustStart(t, idle, struct{}{}, nil), 0)
+	var errs bytes.Buffer
+	p := mustStart(t, fail, "ignore this", &process.Options{Stdout: io.Discard, Stderr: &errs})
+	expectCode(t, p, 1)
+	if !strings.HasSuffix(errs.String(), ": ignore this\n") {
+		t.Errorf("standard error %q", errs.String())
+	}
+}
+
+func testDeferred(t *testing.T) {
+	p, out := lines(t, fail, "x", quiet)
+	expectLine(t, out, "deferred")
+	expectCode(t, p, 1)
+}
+
+func testFlags(t *testing.T) {
+	t.Setenv("GOMAXPROCS", "3")
+	t.Setenv("GODEBUG", "madvdontneed=1")
+	_, got := askTell(t, testArgs{}, nil)
+	if !reflect.DeepEqual(got.OSArgs, os.Args) {
+		t.Errorf("arguments %q, want %q", got.OSArgs, os.Args)
+	}
+	if got.Procs != 3 || !slices.Contains(got.Env, "GODEBUG=madvdontneed=1") {
+		t.Errorf("GOMAXPROCS %d, environment %q", got.Procs, got.Env)
+	}
+}
+
+func testNoForkBomb(t *testing.T) {
+	counted := func(t *testing.T) (setting string, runs func() int) {
+		file := filepath.Join(t.TempDir(), "runs")
+		return "PROCESS_TEST_COUNT=" + file, func() int {
+			b, _ := os.ReadFile(file)
+			return len(b)
+		}
+	}
+	t.Run("no Main in parent", func(t *testing.T) {
+		setting, runs := counted(t)
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = withEnv(setting, modeEnv+"=no main")
+		out, err := cmd.CombinedOutput()
+		if want := "start idle: " + process.ErrNoMain.Error() + "\n"; err != nil || string(out) != want {
+			t.Errorf("%v, output %q, want %q", err, out, want)
+		}
+		if n := runs(); n != 1 {
+			t.Errorf("the program ran %d times", n)
+		}
+	})
+	t.Run("no Main in child", func(t *testing.T) {
+		setting, runs := counted(t)
+		_, err := idle.Start(context.Background(), struct{}{}, &process.Options{
+			Env: withEnv(setting, modeEnv+"=no main in child"), Stderr: io.Discard,
+		})
+		if !errors.Is(err, process.ErrHandshake) || !strings.Contains(err.Error(), "does main call process.Main") {
+			t.Errorf("error %v", err)
+		}
+		if e := exitError(t, err); e.Code != 2 || !strings.Contains(e.StderrTail, "its main has not called process.Main") {
+			t.Errorf("child: %+v", e)
+		}
+		if n := runs(); n != 1 {
+			t.Errorf("the program ran %d times", n)
+		}
+	})
+	for mode, want := range map[string]process.ExitError{
+		"exit":        {Code: 0},
+		"exit loudly": {Code: 5, StderrTail: "nothing to do here\n"},
+		"panic":       {Code: 2, StderrTail: "panic: before Main\n"},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			_, err := idle.Start(context.Background(), struct{}{}, &process.Options{Env: withEnv(modeEnv + "=" + mode), Stderr: io.Discard})
+			if !errors.Is(err, process.ErrHandshake) {
+				t.Errorf("error %v", err)
+			}
+			if e := exitError(t, err); e.Code != want.Code || !strings.HasPrefix(e.StderrTail, want.StderrTail) {
+				t.Errorf("child: %+v", e)
+			}
+		})
+	}
+	t.Run("marker without parent", func(t *testing.T) {
+		for _, marker := range []string{"", "1", "v1:depth=1:crash=4", "v1:depth=0:crash=4", "v1:depth=1:crash=3", "v999999999999999999999"} {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = withEnv("SHMKIT_PROCESS=" + marker)
+			out, err := cmd.CombinedOutput()
+			var e *exec.ExitError
+			if !errors.As(err, &e) || e.ExitCode() != 2 || !strings.HasPrefix(string(out), "process: child ") {
+				t.Errorf("marker %q: %v, output %q", marker, err, out)
+			}
+		}
+	})
+}
+
+var stat = process.Register("stat", func(_ context.Context, fd int) error {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != syscall.EBADF {
+		return fmt.Errorf("descriptor %d: %v, want EBADF", fd, err)
+	}
+	return nil
+})
+
+func testCloseFD(t *testing.T) {
+	fd := highDescriptor(t)
+	expectCode(t, mustStart(t, stat, fd, nil), 0)
+}
+
+// The parent's own standard input plays no part.
+func testBadStdin(t *testing.T) {
+	stdin := os.Stdin
+	defer func() { os.Stdin = stdin }()
+	os.Stdin, _ = pipe(t)
+	os.Stdin.Close()
+	expectCode(t, mustStart(t, upper, struct{}{}, nil), 0)
+	if p, err := upper.Start(context.Background(), struct{}{}, &process.Options{Stdin: os.Stdin}); err == nil {
+		expectCode(t, p, 0) // what is asked for can't be had: nothing to read, or an error
+	}
+}
+
+func testWaitSignals(t *testing.T) {
+	signals := make(chan os.Signal, 100)
+	signal.Notify(signals, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	in, hold := pipe(t)
+	p := mustStart(t, upper, struct{}{}, &process.Options{Stdin: in})
+	in.Close()
+	waited := make(chan error, 1)
+	go func() { waited <- p.Wait(context.Background()) }()
+	for range 20 {
+		syscall.Kill(os.Getpid(), syscall.SIGUSR1)
+		<-signals
+	}
+	select {
+	case err := <-waited:
+		t.Errorf("Wait ended early: %v", err)
+	default:
+	}
+	hold.Close()
+	if err := <-waited; err != nil {
+		t.Error(err)
+	}
+}
