@@ -23,5 +23,7 @@ func LayoutOf(t reflect.Type) (gap, isBool []bool) {
 	return mark(gaps), mark(bools)
 }
 
-// IsPlain is isPlain.
-var IsPlain = isPlain
+var (
+	IsPlain = isPlain
+	Shorten = shorten
+)

@@ -170,6 +170,7 @@ func TestDifferentSums(t *testing.T) {
 		{"list", sumOf[list](t)}, {"other", sumOf[other](t)}, {"[]list", sumOf[[]list](t)},
 		{"row to array", sumOf[row](t)}, {"row to map", sumOf[flatRow](t)},
 		{"time", sumOf[time.Time](t)}, {"addr", sumOf[netip.Addr](t)}, {"addrport", sumOf[netip.AddrPort](t)},
+		{"[]keyID", sumOf[[]keyID](t)}, {"[]keyNo", sumOf[[]keyNo](t)}, {"[][2]byte", sumOf[[][2]byte](t)},
 		{"[]time", sumOf[[]time.Time](t)}, {"[]big.Int", sumOf[[]big.Int](t)}, {"[]*big.Rat", sumOf[[]*big.Rat](t)},
 	} {
 		if c.sum == 0 {
@@ -185,6 +186,12 @@ func TestDifferentSums(t *testing.T) {
 type wide struct {
 	Alpha, Beta, Gamma, Delta, Epsilon, Zeta, Eta, Theta, Iota, Kappa, Lambda, Mu int64
 }
+
+// keyNo has the memory of a keyID and other bytes on the wire.
+type keyNo [2]byte
+
+func (k keyNo) MarshalBinary() ([]byte, error)  { return k[:], nil }
+func (k *keyNo) UnmarshalBinary(b []byte) error { copy(k[:], b); return nil }
 
 type box[T any] struct{ V T }
 
@@ -216,6 +223,16 @@ func TestType(t *testing.T) {
 	} {
 		if len(long) > codec.MaxType || !utf8.ValidString(long) {
 			t.Errorf("%d bytes, valid UTF-8 %v: %s", len(long), utf8.ValidString(long), long)
+		}
+	}
+}
+
+func TestShorten(t *testing.T) {
+	const s = "aäöü日本語𝄞z"
+	for n := 3; n <= len(s); n++ {
+		got := codec.Shorten(s, n)
+		if len(got) > n || !utf8.ValidString(got) || n == len(s) && got != s {
+			t.Errorf("to %d bytes: %q", n, got)
 		}
 	}
 }
