@@ -34,6 +34,7 @@ func Main() {
 		self.Store(&identity{
 			Info:     Info{PID: os.Getpid(), Name: "main"},
 			maxDepth: defaultMaxDepth,
+			build:    build(), table: functions.sum(),
 		})
 		return
 	}
@@ -92,13 +93,13 @@ func (c *child) accept(depth int) error {
 	if err := h.parse(payload); err != nil {
 		return err
 	}
-	f := functions.find(h.fn)
+	ours, table, f := build(), functions.sum(), functions.find(h.fn)
 	switch {
-	case h.build != build():
+	case h.build != ours:
 		return fmt.Errorf("%w: other build", ErrMismatch)
 	case f == nil:
 		return fmt.Errorf("%w: function %q is not registered", ErrMismatch, h.fn)
-	case h.table != functions.sum():
+	case h.table != table:
 		return fmt.Errorf("%w: other functions are registered", ErrMismatch)
 	}
 	if c.call, err = f.bind(h.sum, h.args); err != nil {
@@ -117,6 +118,7 @@ func (c *child) accept(depth int) error {
 		Info:     Info{PID: os.Getpid(), Name: h.name, Func: h.fn, Daemon: h.daemon, Depth: depth},
 		maxDepth: h.maxDepth,
 		parent:   c.parent,
+		build:    ours, table: table,
 	})
 	return nil
 }

@@ -7,8 +7,6 @@ import (
 	"hash/fnv"
 	"io"
 	"reflect"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -135,7 +133,7 @@ type registry struct {
 	byName map[string]*function
 }
 
-var functions registry
+var functions = &registry{byName: make(map[string]*function)}
 
 func (r *registry) add(f *function) {
 	r.mu.Lock()
@@ -147,9 +145,6 @@ func (r *registry) add(f *function) {
 		panic(fmt.Sprintf("process: Register %q: name is taken", f.name))
 	case self.Load() != nil:
 		panic(fmt.Sprintf("process: Register %q after Main: a child would not know it; register it in a package variable", f.name))
-	}
-	if r.byName == nil {
-		r.byName = make(map[string]*function)
 	}
 	r.byName[f.name] = f
 }
@@ -175,14 +170,3 @@ func (r *registry) sum() uint64 {
 	}
 	return h.Sum64()
 }
-
-// build tells builds of a program apart, as far as their build information
-// does: Go version, modules, flags, and revision of the source.
-var build = sync.OnceValue(func() uint64 {
-	h := fnv.New64a()
-	io.WriteString(h, runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH)
-	if info, ok := debug.ReadBuildInfo(); ok {
-		io.WriteString(h, info.String())
-	}
-	return h.Sum64()
-})

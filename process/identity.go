@@ -2,7 +2,9 @@ package process
 
 import (
 	"fmt"
+	"hash/fnv"
 	"os"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -18,12 +20,25 @@ type Info struct {
 // identity is what Main has found out about this process.
 type identity struct {
 	Info
-	maxDepth int
-	parent   *ParentProcess // nil in the main process
+	maxDepth     int
+	parent       *ParentProcess // nil in the main process
+	build, table uint64         // must be equal in parent and child
 }
 
 // self is written once, by Main. It is nil before that.
 var self atomic.Pointer[identity]
+
+// build tells programs apart by their executable's size and time. It must be
+// taken at the program's start: the file may be replaced later.
+func build() uint64 {
+	info, err := os.Stat(executable())
+	if err != nil {
+		return 0
+	}
+	h := fnv.New64a()
+	fmt.Fprintln(h, runtime.Version(), info.Size(), info.ModTime().UnixNano())
+	return h.Sum64()
+}
 
 // Current describes the calling process. Before [Main] has been called it
 // has no name.

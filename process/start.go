@@ -26,13 +26,13 @@ func start(ctx context.Context, id *identity, h hello, opts *Options) (*Process,
 		answer:   make(chan error, 1),
 		done:     make(chan struct{}),
 		tail:     newTail(o.StderrTail),
-		oom:      oomKills(),
 	}
 	piped, err := p.spawn(&o, id)
 	if err != nil {
 		return nil, err
 	}
-	h.build, h.table = build(), functions.sum()
+	p.oom = oomKills() // while the child gets going
+	h.build, h.table = id.build, id.table
 	h.name, h.parentName, h.parentPID = o.Name, id.Name, id.PID
 	h.grace, h.maxDepth, h.extraFiles = o.Grace, o.MaxDepth, len(o.ExtraFiles)
 	h.daemon, h.piped = o.Daemon, piped
@@ -117,40 +117,33 @@ func (p *Process) spawn(o *Options, id *identity) (piped bool, err error) {
 // handshake hands the child its work and waits for the answer. If it returns
 // an error the child has ended.
 func (p *Process) handshake(ctx context.Context, h *hello, timeout time.Duration) error {
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
-	// The write can block, if the arguments are large and the child does not
-	// read; it fails when the child has ended.
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		writeFrame(p.control, msgStart, h.appendHead(nil), h.args)
-	}()
-	defer func() { <-sent }() // the arguments are the caller's again
-
+	timer := time.AfterFunc(timeout, func() { p.Kill() })
+	stop := context.AfterFunc(ctx, func() { p.Kill() })
+	// The write can block while the child does not read. It fails when the
+	// child has ended, and that is seen below.
+	writeFrame(p.control, msgStart, h.appendHead(nil), h.args)
 	var err error
 	select {
 	case err = <-p.answer:
-		if err == nil {
-			return nil
-		}
-		// A child that refuses ends itself; this is in case it can't.
 	case <-p.done:
 		select {
-		case err = <-p.answer: // it had acknowledged, and ended since
-			if err == nil {
-				return nil
-			}
+		case err = <-p.answer: // it has answered, and ended since
 		default:
-			return p.neverAnswered()
+			err = p.neverAnswered()
 		}
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-timer.C:
-		err = fmt.Errorf("%w within %v; does main call process.Main before anything that takes long?", ErrHandshake, timeout)
 	}
-	p.Kill()
+	late, cancelled := !timer.Stop(), !stop()
+	if err == nil && !late && !cancelled {
+		return nil
+	}
+	p.Kill() // a child that refuses ends itself; this is in case it can't
 	<-p.done
+	switch {
+	case cancelled:
+		return ctx.Err()
+	case late:
+		return fmt.Errorf("%w within %v; does main call process.Main before anything that takes long?", ErrHandshake, timeout)
+	}
 	return err
 }
 

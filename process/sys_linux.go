@@ -34,6 +34,12 @@ func sysProcAttr(group bool, pidfd *int) *syscall.SysProcAttr {
 }
 
 // setCommand sets the name that ps and top show, which would be "exe".
+// It is the name of the first thread, which need not be the calling one.
 func setCommand(name string) {
-	os.WriteFile("/proc/self/comm", []byte(name), 0)
+	fd, err := unix.Open("/proc/self/comm", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return // a name for people is not worth a failure
+	}
+	unix.Write(fd, []byte(name))
+	unix.Close(fd)
 }
