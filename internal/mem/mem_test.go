@@ -79,6 +79,29 @@ func TestBytesOfSlice(t *testing.T) {
 	}
 }
 
+func TestPutGet(t *testing.T) {
+	type pair struct {
+		A uint32
+		B [3]byte
+	}
+	var words [2]uint64
+	b := mem.BytesOf(&words)
+	want := pair{7, [3]byte{1, 2, 3}}
+	mem.Put(b[8:], &want)
+	var got pair
+	mem.Get(b[8:], &got)
+	if got != want || words[0] != 0 {
+		t.Fatalf("got %v of %x", got, words)
+	}
+	mem.Put(b[16:], &struct{}{})
+	defer func() {
+		if recover() == nil {
+			t.Fatal("Put behind the end did not panic")
+		}
+	}()
+	mem.Put(b[9:], &want)
+}
+
 func BenchmarkStoreRelease(b *testing.B) {
 	var w atomic.Uint64
 	b.Run("release", func(b *testing.B) {

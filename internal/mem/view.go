@@ -52,3 +52,18 @@ func BytesOfSlice[T any](s []T) []byte {
 	var zero T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(zero)))
 }
+
+// Put copies v to the start of b, which must be at least as long and aligned
+// for a T. T must contain no Go pointers. It is BytesOf and copy with the size
+// known to the compiler.
+func Put[T any](b []byte, v *T) {
+	_ = b[:unsafe.Sizeof(*v)]
+	*(*T)(unsafe.Pointer(unsafe.SliceData(b))) = *v
+}
+
+// Get copies the start of b, which must be at least as long as a T and aligned
+// for one, to v. T must contain no Go pointers.
+func Get[T any](b []byte, v *T) {
+	_ = b[:unsafe.Sizeof(*v)]
+	*v = *(*T)(unsafe.Pointer(unsafe.SliceData(b)))
+}
