@@ -1,0 +1,177 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/shmkit/shmkit/internal/fault"
+)
+
+// joinWait bounds how long a join waits for somebody who holds all slots to
+// remove the segment, or passes over them in the same moment.
+const joinWait = 5 * time.Second
+
+// join takes a slot: a free one, else a dead one, after recovering it. A
+// segment that nobody holds and that is not persistent is no more: it is
+// removed, and the error is [ErrNotExist]. So a segment lives exactly as long
+// as somebody holds a slot, from its creation on.
+func (s *Segment) join() error {
+	if !s.Persistent() {
+		gone, err := s.live.ifAbandoned(s.unlink)
+		if err != nil {
+			return err
+		}
+		if gone {
+			s.live.removed()
+			return ErrNotExist
+		}
+	}
+	const tries = 3 // at least, for locks that are held for a moment only
+	deadline := time.Now().Add(joinWait)
+	for try := 1; ; try++ {
+		ok, err := s.tryJoin()
+		if err != nil {
+			return err
+		}
+		if !isAt(s.id, s.path) {
+			if ok {
+				s.vacate()
+			}
+			return ErrNotExist
+		}
+		if ok {
+			return nil
+		}
+		if _, removing := s.live.held(0); !removing && try >= tries || time.Now().After(deadline) {
+			return fmt.Errorf("%w: %d", ErrNoSlots, len(s.table))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// tryJoin looks for a slot once: free ones first, which need no recovery.
+func (s *Segment) tryJoin() (bool, error) {
+	var failed error
+	for _, dead := range []bool{false, true} {
+		for i := range s.table {
+			if (s.table[i].state.Load() != slotFree) != dead {
+				continue
+			}
+			ok, err := s.live.tryJoin(i)
+			if err != nil {
+				return false, err
+			}
+			if !ok {
+				continue
+			}
+			s.slot = i // its lock is ours, so its counters are
+			if err := s.recoverLocked(i); err != nil {
+				failed = fmt.Errorf("recover slot %d: %w", i, err)
+				s.slot = -1
+				s.live.unlock(i)
+				continue
+			}
+			s.occupy(i)
+			return true, nil
+		}
+	}
+	return false, failed
+}
+
+// occupy marks a slot, which is free and whose lock is held, as this process's.
+func (s *Segment) occupy(i int) {
+	s.slot = i
+	t := &s.table[i]
+	fault.Point("shm.join.identity")
+	t.generation.Add(1)
+	t.pid.Store(uint64(os.Getpid()))
+	t.start.Store(startTime())
+	t.pidNS.Store(pidNamespace())
+	t.joined.Store(uint64(time.Now().UnixNano()))
+	t.setCommand(filepath.Base(os.Args[0]) + " " + strings.Join(os.Args[1:], " "))
+	fault.Point("shm.join.live")
+	t.state.Store(slotLive)
+}
+
+// setCommand stores the text in words, zero-padded.
+func (t *slot) setCommand(text string) {
+	var b [8 * len(t.command)]byte
+	copy(b[:], cut(strings.TrimSpace(text), len(b)))
+	for i := range t.command {
+		var w uint64
+		for j := range 8 {
+			w |= uint64(b[8*i+j]) << (8 * j)
+		}
+		t.command[i].Store(w)
+	}
+}
+
+func (t *slot) commandText() string {
+	b := make([]byte, 0, 8*len(t.command))
+	for i := range t.command {
+		w := t.command[i].Load()
+		for j := range 8 {
+			if c := byte(w >> (8 * j)); c != 0 {
+				b = append(b, c)
+			}
+		}
+	}
+	return strings.ToValidUTF8(string(b), "\ufffd")
+}
+
+// clear marks a slot, whose lock is held, as free.
+func (t *slot) clear() {
+	fault.Point("shm.leave.free")
+	t.state.Store(slotFree)
+	fault.Point("shm.leave.identity")
+	t.pid.Store(0)
+	t.start.Store(0)
+	t.pidNS.Store(0)
+	t.joined.Store(0)
+	t.setCommand("")
+}
+
+// vacate gives this handle's slot back.
+func (s *Segment) vacate() {
+	s.table[s.slot].clear()
+	fault.Point("shm.leave.unlock")
+	s.live.unlock(s.slot)
+}
+
+// leave ends a handle that joined. The slot is given back before trying for
+// all slots: of several that leave at once, whoever comes last then finds
+// nobody else.
+func (s *Segment) leave() error {
+	s.vacate()
+	err := s.mapped.unmap()
+	if s.file != nil {
+		err = errors.Join(err, s.file.Close())
+	}
+	if !s.Persistent() {
+		gone, removeErr := s.live.ifAbandoned(s.unlink)
+		if gone {
+			s.live.removed()
+		}
+		err = errors.Join(err, removeErr)
+	}
+	s.live.close()
+	return err
+}
+
+// unlink removes the segment's name if it still is this segment's. The caller
+// holds the directory's lock, without which nobody removes a name: so it
+// can't become another's in between.
+func (s *Segment) unlink() error { return unlinkFile(s.id, s.path) }
+
+func unlinkFile(id fs.FileInfo, path string) error {
+	if !isAt(id, path) {
+		return nil
+	}
+	fault.Point("shm.remove.unlink")
+	return os.Remove(path)
+}
