@@ -3,10 +3,7 @@ package process
 import "time"
 
 // What the tests of single pieces need.
-var (
-	OOMCount = oomCount
-	OOMKills = oomKills
-)
+var OOMKills = oomKills
 
 // StateOf judges a process from two looks at it.
 func StateOf(threads string, ran, ranBefore, between time.Duration) State {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package process_test
 
 import (
@@ -158,8 +160,8 @@ var (
 		case "panic":
 			panic("at the disco")
 		case "nil":
-			var m map[string]int
-			m["x"] = 1
+			var none testArgs
+			none.Map["x"] = 1
 		case "fatal":
 			new(sync.Mutex).Unlock()
 		case "other goroutine":
