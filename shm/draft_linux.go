@@ -3,7 +3,6 @@
 package shm
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -119,13 +118,4 @@ func allocate(f *os.File, size int64) error {
 		}
 		return noSpace(f.Name(), size, err)
 	}
-}
-
-// free returns how many bytes an ordinary user can still write below path.
-func free(path string) (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); err != nil {
-		return 0, fmt.Errorf("statfs: %w", err)
-	}
-	return int64(st.Bavail) * st.Bsize, nil
 }

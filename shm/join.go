@@ -27,7 +27,6 @@ func (s *Segment) join() error {
 			return err
 		}
 		if gone {
-			s.live.removed()
 			return ErrNotExist
 		}
 	}
@@ -153,10 +152,7 @@ func (s *Segment) leave() error {
 		err = errors.Join(err, s.file.Close())
 	}
 	if !s.Persistent() {
-		gone, removeErr := s.live.ifAbandoned(s.unlink)
-		if gone {
-			s.live.removed()
-		}
+		_, removeErr := s.live.ifAbandoned(s.unlink)
 		err = errors.Join(err, removeErr)
 	}
 	s.live.close()

@@ -132,9 +132,6 @@ func (l *liveness) ifAbandoned(remove func() error) (bool, error) {
 	return true, remove()
 }
 
-// removed cleans up beside a segment that has lost its name: nothing here.
-func (l *liveness) removed() {}
-
 func (l *liveness) close() { unix.Close(l.fd) }
 
 // sweepLocks removes what the engine's locks left in the directory: nothing here.

@@ -23,8 +23,12 @@ func (d Dir) Remove(name string) error {
 	if err != nil {
 		return wrap("remove", path, err)
 	}
-	defer lock.Unlock()
-	return wrap("remove", path, os.Remove(path))
+	err = os.Remove(path)
+	_ = lock.Unlock()
+	if err == nil {
+		err = sweepLocks(filepath.Dir(path))
+	}
+	return wrap("remove", path, err)
 }
 
 // Sweep sweeps the default directory: see [Dir.Sweep].
@@ -110,14 +114,9 @@ func reapFile(f *os.File, fi fs.FileInfo, path string, id [16]byte) (bool, error
 	}
 	defer live.close()
 	gone := false
-	if _, err := live.ifAbandoned(func() error {
+	_, err = live.ifAbandoned(func() error {
 		gone = isAt(fi, path)
 		return unlinkFile(fi, path)
-	}); err != nil {
-		return false, err
-	}
-	if gone {
-		live.removed()
-	}
-	return gone, nil
+	})
+	return gone, err
 }

@@ -1,7 +1,6 @@
 package shm
 
 import (
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,17 +49,13 @@ func filesystemError(magic int64) error {
 	return nil
 }
 
-// bootID returns the kernel's id of this boot, or zeros where it tells none.
-func bootID() (id [16]byte) {
-	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return id
+// free returns how many bytes an ordinary user can still write below path.
+func free(path string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, fmt.Errorf("statfs: %w", err)
 	}
-	text := strings.ReplaceAll(strings.TrimSpace(string(b)), "-", "")
-	if n, err := hex.Decode(id[:], []byte(text[:min(len(text), 2*len(id))])); err != nil || n != len(id) {
-		return [16]byte{}
-	}
-	return id
+	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
 // startTime returns this process's start in clock ticks after boot; 0: unknown.
