@@ -405,12 +405,23 @@ var closedStdio = process.Register("closed stdio", func(ctx context.Context, how
 		syscall.Close(2)
 		syscall.Close(0)
 	}
-	p, err := idle.Start(ctx, struct{}{}, nil)
+	p, err := nullStdio.Start(ctx, how, nil)
 	if err != nil {
-		os.Exit(40)
+		return err
 	}
-	if p.Wait(ctx) != nil {
-		os.Exit(41)
+	return p.Wait(ctx)
+})
+
+// nullStdio fails if its output goes anywhere.
+var nullStdio = process.Register("null stdio", func(context.Context, string) error {
+	want, err := os.Stat(os.DevNull)
+	if err != nil {
+		return err
+	}
+	for _, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		if got, err := f.Stat(); err != nil || !os.SameFile(got, want) {
+			return fmt.Errorf("%s is not the null device: %v, %v", f.Name(), got, err)
+		}
 	}
 	return nil
 })

@@ -72,5 +72,8 @@
 // lack of memory, and need a thread for each child. On Windows, Start returns
 // [errors.ErrUnsupported].
 //
+// A child learns of its parent's death from [Main] on: one that hangs before
+// (in the initialisation of a package, say) stays.
+//
 // A parent that replaces itself by exec counts as dead, though its PID lives on.
 package process

@@ -134,6 +134,10 @@ func TestInterrupt(t *testing.T) {
 	expectCode(t, p, -2)
 }
 
+func TestIgnoredInterrupt(t *testing.T) {
+	expectCode(t, mustStart(t, nohup, struct{}{}, nil), 0)
+}
+
 // A signal that the parent ignores still ends its child.
 func TestIgnoredSignal(t *testing.T) {
 	t.Parallel() // it takes a Grace

@@ -431,3 +431,20 @@ func highDescriptor(t testing.TB) int {
 	t.Cleanup(func() { unix.Close(fd) })
 	return fd
 }
+
+// nohup ignores SIGINT and starts a child that must do so, too.
+var nohup = process.Register("nohup", func(ctx context.Context, _ struct{}) error {
+	signal.Ignore(os.Interrupt)
+	p, err := ignorant.Start(ctx, struct{}{}, nil)
+	if err != nil {
+		return err
+	}
+	return p.Wait(ctx)
+})
+
+var ignorant = process.Register("ignorant", func(context.Context, struct{}) error {
+	if !signal.Ignored(os.Interrupt) {
+		return errors.New("SIGINT is not ignored")
+	}
+	return nil
+})

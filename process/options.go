@@ -132,7 +132,7 @@ func (o *Options) filled(id *identity, name string) Options {
 	if r.StartTimeout == 0 {
 		r.StartTimeout = defaultStartTimeout
 	}
-	if _, direct := r.Stderr.(*os.File); r.StderrTail == 0 && r.Stderr != nil && !direct {
+	if r.StderrTail == 0 && !direct(r.Stderr) {
 		r.StderrTail = defaultTail
 	}
 	r.MaxDepth = o.maxDepth(id)

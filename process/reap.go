@@ -3,7 +3,6 @@ package process
 import (
 	"io"
 	"os"
-	"time"
 )
 
 // maxCrash bounds the text of a Go crash that is kept: its beginning, which
@@ -54,8 +53,6 @@ func (p *Process) reap(pidfd int, control *lastReader, outputs []output) {
 		forget()
 	}
 
-	// A write of the arguments must not outlast the child.
-	p.control.SetWriteDeadline(time.Unix(1, 0))
 	control.expire()
 	for _, out := range outputs {
 		out.from.expire()

@@ -46,6 +46,16 @@ func start(ctx context.Context, id *identity, h hello, opts *Options) (*Process,
 // spawn makes the descriptors, starts the program and the goroutines that
 // serve it. It reports whether the child's output goes through this process.
 func (p *Process) spawn(o *Options, id *identity) (piped bool, err error) {
+	// Looked at before there are new descriptors: those may get the numbers of
+	// standard streams that this process has closed.
+	stdout, stderr := o.Stdout, o.Stderr
+	if stdout == nil {
+		stdout = usable(os.Stdout)
+	}
+	if stderr == nil {
+		stderr = usable(os.Stderr)
+	}
+
 	var f files
 	defer func() { f.finish(err) }()
 
@@ -75,18 +85,12 @@ func (p *Process) spawn(o *Options, id *identity) (piped bool, err error) {
 		return false, err
 	}
 	var outputs []output
-	if o.Stdout == nil {
-		cmd.Stdout = usable(os.Stdout)
-	} else if file, ok := o.Stdout.(*os.File); ok {
-		cmd.Stdout = file
-	} else if cmd.Stdout, err = f.output(&outputs, &p.writing, o.Stdout); err != nil {
+	if direct(stdout) {
+		cmd.Stdout = stdout
+	} else if cmd.Stdout, err = f.output(&outputs, &p.writing, stdout); err != nil {
 		return false, err
 	}
-	stderr := o.Stderr
-	if stderr == nil {
-		stderr = usable(os.Stderr)
-	}
-	if _, ok := stderr.(*os.File); (ok || stderr == nil) && p.tail == nil {
+	if direct(stderr) && p.tail == nil {
 		cmd.Stderr = stderr
 	} else if cmd.Stderr, err = f.output(&outputs, &p.writing, tee(stderr, p.tail)); err != nil {
 		return false, err
@@ -222,6 +226,12 @@ func (f *files) output(all *[]output, writing *sync.Mutex, w io.Writer) (*os.Fil
 	}
 	*all = append(*all, output{from: newLastReader(f.ours(pr)), to: w, writing: writing})
 	return f.theirs(pw), nil
+}
+
+// direct tells whether a child can have w itself.
+func direct(w io.Writer) bool {
+	_, ok := w.(*os.File)
+	return ok || w == nil
 }
 
 // usable returns file, or nil if it is closed: a closed standard descriptor
