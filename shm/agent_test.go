@@ -233,7 +233,7 @@ func startAgent(t testing.TB, dir, how string) *proc {
 func startCommand(t testing.TB, dir, name string, args ...string) *proc {
 	t.Helper()
 	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), agentEnv+"="+dir)
+	cmd.Env = append(os.Environ(), agentEnv+"="+dir, "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	p := &proc{cmd: cmd, in: must(cmd.StdinPipe())(t), out: bufio.NewScanner(must(cmd.StdoutPipe())(t))}
 	if err := cmd.Start(); err != nil {

@@ -20,12 +20,14 @@ func writeZeros(f *os.File, size int64) error {
 	return nil
 }
 
-// noSpace turns a full file system or quota into [ErrNoSpace] with the sizes.
-func noSpace(path string, size int64, err error) error {
+// noSpace turns a full file system or quota into [ErrNoSpace] with the sizes,
+// after giving back what the file took of it.
+func noSpace(f *os.File, size int64, err error) error {
 	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) && !errors.Is(err, syscall.EFBIG) {
 		return err
 	}
-	if n, statErr := free(filepath.Dir(path)); statErr == nil {
+	_ = f.Truncate(0)
+	if n, statErr := free(filepath.Dir(f.Name())); statErr == nil {
 		return fmt.Errorf("%w: %d bytes needed, %d free", ErrNoSpace, size, n)
 	}
 	return fmt.Errorf("%w: %d bytes needed", ErrNoSpace, size)

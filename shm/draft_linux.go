@@ -114,8 +114,8 @@ func allocate(f *os.File, size int64) error {
 		case unix.EINTR:
 			continue
 		case unix.EOPNOTSUPP:
-			return noSpace(f.Name(), size, writeZeros(f, size))
+			return noSpace(f, size, writeZeros(f, size))
 		}
-		return noSpace(f.Name(), size, err)
+		return noSpace(f, size, err)
 	}
 }

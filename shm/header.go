@@ -103,11 +103,8 @@ func readHeader(f *os.File, size int64) (*header, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if string(h.magic[:]) != magic {
-		if n < len(magic) {
-			return nil, fmt.Errorf("%w: truncated to %d bytes", ErrSize, size)
-		}
-		return nil, fmt.Errorf("%w: wrong magic %q", ErrFormat, h.magic[:])
+	if got := string(b[:min(n, len(magic))]); got != magic[:len(got)] {
+		return nil, fmt.Errorf("%w: wrong magic %q", ErrFormat, got)
 	}
 	if n < len(b) || size < headerSize {
 		return nil, fmt.Errorf("%w: truncated to %d bytes, within the header", ErrSize, size)

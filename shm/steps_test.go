@@ -1,0 +1,123 @@
+//go:build faultpoints
+
+package shm_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/shmkit/shmkit/internal/fault"
+	"github.com/shmkit/shmkit/shm"
+)
+
+// killAt makes this process die at the n-th crash point from now on.
+func killAt(n int) {
+	fault.SetHook(func(string) {
+		if n--; n == 0 {
+			die()
+		}
+	})
+}
+
+// TestSteps kills a process at each step of each operation on the slots and
+// the file, and lets a survivor see to it.
+func TestSteps(t *testing.T) {
+	ops := []struct {
+		name  string
+		setup []string // orders before the crash points count
+		order string
+		least int // crash points that it must have
+	}{
+		{"create", nil, "create x 8", 5},
+		{"create_named", []string{"named"}, "create x 8", 5},
+		{"join", nil, "join grave", 2},
+		{"join_recovering", nil, "join full", 6},
+		{"leave", []string{"join grave"}, "close", 3},
+		{"last_leave", []string{"create x 8"}, "close", 4},
+		{"sweep", nil, "sweep", 1},
+		{"make_way", nil, "create abandoned 8", 6},
+	}
+	for _, op := range ops {
+		t.Run(op.name, func(t *testing.T) {
+			for k := 1; ; k++ {
+				if k > 100 {
+					t.Fatal("no end of crash points")
+				}
+				if finished := stepCase(t, op.setup, op.order, k); finished {
+					if k <= op.least {
+						t.Fatalf("%d crash points, expected %d at least", k-1, op.least)
+					}
+					t.Logf("%d crash points", k-1)
+					return
+				}
+			}
+		})
+	}
+}
+
+func stepCase(t *testing.T, setup []string, order string, k int) (finished bool) {
+	dir := testDir(t)
+	o := &shm.Options{Dir: dir}
+	grave := must(shm.CreateSpec("grave", graveSpec(nil), o))(t)
+	defer grave.Close()
+	spec := graveSpec(nil)
+	// "full" has one slot that is ours and one that is dead; nobody recovers it
+	// through this handle before the end.
+	full := must(shm.CreateSpec("full", &shm.Spec{Kind: spec.Kind, Layout: spec.Layout, Size: spec.Size, Slots: 2}, o))(t)
+	defer full.Close()
+	dead := startAgent(t, dir, related)
+	dead.want(t, "create abandoned 8", "slot 0")
+	dead.want(t, "join full", "slot 1")
+	dead.kill()
+
+	p := startAgent(t, dir, related)
+	for _, s := range setup {
+		if got := p.ask(t, s); got == "" {
+			t.Fatalf("%s: no answer", s)
+		}
+	}
+	p.want(t, fmt.Sprint("killat ", k), "ok")
+	answer := p.ask(t, order)
+	p.end() // dead in any case: it closes nothing
+
+	for _, info := range must(shm.Dir(dir).List())(t) {
+		if info.Err != nil {
+			t.Errorf("step %d: %+v", k, info)
+		}
+	}
+	must(shm.Dir(dir).Sweep())(t)
+	for _, left := range names(t, dir) {
+		if left != "grave" && left != "full" && !strings.HasPrefix(left, ".lock-") {
+			t.Errorf("step %d: left behind: %q", k, left)
+		}
+	}
+	create(t, "x", 8, o).Close() // the names are free again
+	create(t, "abandoned", 8, o).Close()
+	grave.RecoverDead()
+	for i := 1; i < grave.Slots(); i++ {
+		if info := grave.SlotInfo(i); info.State != shm.SlotFree {
+			t.Errorf("step %d: slot after recovery: %+v", k, info)
+		}
+	}
+	if begun, done := word(grave, 0).Load(), word(grave, 1).Load(); begun != done || begun > 1 {
+		t.Errorf("step %d: %d hooks begun, %d done", k, begun, done)
+	}
+	// The dead slots of "full" are recovered by the next one, the first death
+	// at least once and whatever else happened at most once more.
+	h := must(shm.OpenSpec("full", spec, o))(t)
+	if h.Slot() != 1 {
+		t.Errorf("step %d: slot %d", k, h.Slot())
+	}
+	if done := word(full, 1).Load(); done < 1 || done > 2 {
+		t.Errorf("step %d: %d hooks done", k, done)
+	}
+	h.Close()
+	grave.Close()
+	full.Close()
+	must(shm.Dir(dir).Sweep())(t)
+	if left := names(t, dir); len(left) > 0 {
+		t.Errorf("step %d: left behind in the end: %q", k, left)
+	}
+	return answer != ""
+}
