@@ -36,6 +36,29 @@ func For[T any]() (*Codec[T], error) {
 // plain, and 0 and false if the size depends on the value.
 func (c *Codec[T]) Fixed() (size int, ok bool) { return c.size, c.form == formPlain }
 
+// Flat tells whether the encoding of a plain T is its memory, byte for byte: it
+// has no padding and no blank fields to hide, and no bools to check. Whoever
+// moves many may then copy them without asking the codec.
+func (c *Codec[T]) Flat() bool {
+	return c.form == formPlain && len(c.gaps) == 0 && len(c.bools) == 0
+}
+
+// Size returns the size in bytes of the encoding of *v and true, without
+// encoding it, for plain types, strings and byte slices: those for which Append
+// never fails and neither method runs any code of T's own. For other types it
+// returns 0 and false.
+func (c *Codec[T]) Size(v *T) (n int, ok bool) {
+	switch c.form {
+	case formPlain:
+		return c.size, true
+	case formBytes:
+		return len(*mem.As[[]byte](v)), true
+	case formString:
+		return len(*mem.As[string](v)), true
+	}
+	return 0, false
+}
+
 // Sum returns the fingerprint of T's wire form. It is never 0, is the same in
 // every program and on every run for the same type, and differs, but for hash
 // collisions, when one type's bytes would be misread as the other's. Names of

@@ -118,13 +118,13 @@ func (r *Ring) waitEqual(ctx context.Context, k, blocks, n uint64) (got uint64, 
 // fillEqual writes plain items into their extent: at once if they fill their
 // blocks.
 func (q *Queue[T]) fillEqual(cl claim, vs []T) {
-	if q.size == q.blocks*blockSize {
+	if q.flat && q.size == q.blocks*blockSize {
 		copy(q.r.own(cl.pos, q.size*uint64(len(vs))), mem.BytesOfSlice(vs))
 		return
 	}
 	p := cl.pos
 	for i := range vs {
-		mem.Put(q.r.own(p, q.size), &vs[i])
+		q.encode(q.r.own(p, q.size), &vs[i])
 		p += q.blocks
 	}
 }
@@ -275,48 +275,61 @@ func (q *Queue[T]) TryGetMany(dst []T) (int, error) {
 // side entered; leaves it.
 func (q *Queue[T]) takeRun(loans []loan, dst []T) (int, error) {
 	r := q.r
-	if !q.plain {
+	if !q.simple {
 		return q.takeRunSlow(loans, dst)
 	}
-	n := q.copyRun(loans, dst)
+	n, bad := len(loans), error(nil)
+	if !q.copyRun(loans, dst) {
+		n, bad = q.decodeRun(loans, dst)
+	}
 	r.takenRun(loans)
 	r.leave(&r.get.side)
-	if n < len(loans) {
-		return n, r.fail("get", corrupt)
-	}
-	return n, nil
+	return n, bad
 }
 
-// copyRun copies borrowed plain items to dst and returns how many; those of
-// another size were not written by this library and are left out.
-func (q *Queue[T]) copyRun(loans []loan, dst []T) int {
-	whole := q.size == q.blocks*blockSize // they lie one behind the other
-	for i, l := range loans {
-		whole = whole && l.word.length() == q.size && l.pos == loans[0].pos+uint64(i)*q.blocks
+// copyRun copies flat items at once, if they fill their blocks and lie one
+// behind the other.
+func (q *Queue[T]) copyRun(loans []loan, dst []T) bool {
+	if !q.flat || q.size != q.blocks*blockSize {
+		return false
 	}
-	if whole {
-		if src, ok := q.r.span(loans[0].pos, q.size*uint64(len(loans))); ok {
-			copy(mem.BytesOfSlice(dst[:len(loans)]), src)
-			return len(loans)
+	for i, l := range loans {
+		if l.word.length() != q.size || l.pos != loans[0].pos+uint64(i)*q.blocks {
+			return false
 		}
 	}
-	n := 0
+	src, ok := q.r.span(loans[0].pos, q.size*uint64(len(loans)))
+	if ok {
+		copy(mem.BytesOfSlice(dst[:len(loans)]), src)
+	}
+	return ok
+}
+
+// decodeRun decodes simple items; it returns how many could be, and the last
+// error of those that could not.
+func (q *Queue[T]) decodeRun(loans []loan, dst []T) (n int, bad error) {
 	for _, l := range loans {
-		if src, ok := q.r.span(l.pos, l.word.length()); ok && uint64(len(src)) == q.size {
-			mem.Get(src, &dst[n])
+		src, ok := q.r.span(l.pos, l.word.length())
+		if !ok {
+			bad = q.r.fail("get", corrupt)
+		} else if err := q.decode(src, &dst[n]); err != nil {
+			bad = q.r.wrap("get", err)
+		} else {
 			n++
 		}
 	}
-	return n
+	return n, bad
 }
 
-func (q *Queue[T]) takeRunSlow(loans []loan, dst []T) (int, error) {
+// takeRunSlow is takeRun for types whose codec may run code of their own: the
+// bytes are copied out first.
+func (q *Queue[T]) takeRunSlow(loans []loan, dst []T) (n int, bad error) {
 	r := q.r
 	e := borrowBuffer()
 	defer e.free()
 	e.buf = e.buf[:0]
-	lengths := make([]int, 0, len(loans))
-	var bad error
+	var lengths [batchItems]int
+	k := 0
 	for _, l := range loans {
 		src, ok := r.span(l.pos, l.word.length())
 		if !ok {
@@ -324,17 +337,16 @@ func (q *Queue[T]) takeRunSlow(loans []loan, dst []T) (int, error) {
 			continue
 		}
 		e.buf = append(e.buf, src...)
-		lengths = append(lengths, len(src))
+		lengths[k] = len(src)
+		k++
 	}
 	r.takenRun(loans)
 	r.leave(&r.get.side)
-	n, b := 0, e.buf
-	for _, size := range lengths {
-		var v T
-		if err := q.codec.Decode(b[:size:size], &v); err != nil {
+	b := e.buf
+	for _, size := range lengths[:k] {
+		if err := q.codec.Decode(b[:size:size], &dst[n]); err != nil {
 			bad = r.wrap("get", err)
 		} else {
-			dst[n] = v
 			n++
 		}
 		b = b[size:]

@@ -25,8 +25,8 @@ const rounds = 7
 
 // msg is the message of 64 bytes.
 type msg struct {
-	seq uint64
-	_   [56]byte
+	seq  uint64
+	Rest [7]uint64
 }
 
 // rawRing is the limit for one producer and one consumer: slots of 64 bytes, two

@@ -354,7 +354,7 @@ func rowSynchronous(t *testing.T, q *ringqueue.Queue[int], other func() *peer) {
 // stubborn refuses to be encoded when it is negative.
 type stubborn int
 
-var errStubborn = errors.New("I won't be encoded")
+var errStubborn = errors.New("refuses to be encoded")
 
 func (s stubborn) AppendBinary(b []byte) ([]byte, error) {
 	if s < 0 {

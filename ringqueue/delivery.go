@@ -59,13 +59,13 @@ func (q *Queue[T]) deliver(l loan) (Delivery[T], error) {
 	if err != nil {
 		return Delivery[T]{}, err
 	}
-	v := new(T)
-	if err := q.codec.Decode(lease.buf, v); err != nil {
+	d := Delivery[T]{r: r, loan: l}
+	if err := q.codec.Decode(lease.buf, &d.value); err != nil {
 		r.seg.Counter(shm.DeadLetters).Add(1)
 		lease.Release()
 		return Delivery[T]{}, r.wrap("receive", err)
 	}
-	return Delivery[T]{r: r, loan: l, value: *v}, nil
+	return d, nil
 }
 
 // Value returns the item. It stays valid after Ack and Nack.

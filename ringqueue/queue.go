@@ -24,7 +24,9 @@ import (
 type Queue[T any] struct {
 	r      *Ring
 	codec  *codec.Codec[T]
-	plain  bool   // T has no pointers and travels by copy
+	simple bool   // T's codec runs no code of T's own: plain, string, []byte
+	plain  bool   // T has no pointers and travels by copy, always of the same size
+	flat   bool   // T is plain, and its memory is its encoding
 	size   uint64 // of a plain T, in bytes
 	blocks uint64 // of a plain T, in the ring
 }
@@ -87,6 +89,8 @@ func open[T any](name string, o *Options, ring func(*codec.Codec[T], *Options) (
 		return nil, err
 	}
 	q := &Queue[T]{r: r, codec: c}
+	q.flat = c.Flat()
+	_, q.simple = c.Size(new(T))
 	if size, ok := c.Fixed(); ok {
 		q.plain, q.size, q.blocks = true, uint64(size), blocksFor(uint64(size))
 	}
@@ -113,53 +117,84 @@ func (q *Queue[T]) Close() error { return q.r.Close() }
 // needn't wait. Other errors: [ErrTooLarge], [ErrShutdown], [ErrRoleTaken],
 // [ErrClosed].
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
-	if !q.plain {
+	if !q.simple {
 		return q.putEncoded(v, func(b []byte) error { return q.r.putBytes(ctx, b) })
 	}
-	err := q.tryPutPlain(&v)
+	err := q.tryPutSimple(&v)
 	if err != error(q.r.put.errFull) {
 		return err
 	}
-	return q.waitPut(ctx, v)
+	return q.waitPut(ctx, &v)
 }
 
 // TryPut is Put without waiting: [ErrFull] when there is no room.
 func (q *Queue[T]) TryPut(v T) error {
-	if !q.plain {
+	if !q.simple {
 		return q.putEncoded(v, q.r.tryPutBytes)
 	}
-	return q.tryPutPlain(&v)
+	return q.tryPutSimple(&v)
 }
 
-// tryPutPlain claims, copies and commits in one go.
-func (q *Queue[T]) tryPutPlain(v *T) error {
+// tryPutSimple claims, encodes in place and commits in one go.
+func (q *Queue[T]) tryPutSimple(v *T) error {
 	r := q.r
-	if q.size > r.maxRecord {
-		return r.tooLarge(int(q.size))
+	n, blocks := q.size, q.blocks
+	if !q.plain {
+		size, _ := q.codec.Size(v)
+		n, blocks = uint64(size), blocksFor(uint64(size))
+	}
+	if n > r.maxRecord {
+		return r.tooLarge(int(n))
 	}
 	if err := r.enter(&r.put.side); err != nil {
 		return r.wrap("put", err)
 	}
-	cl, st := r.claimNow(q.blocks, 1, q.size, reserved)
+	cl, st := r.claimNow(blocks, 1, n, reserved)
 	if st != done {
 		r.leave(&r.put.side)
 		return r.fail("put", st)
 	}
-	mem.Put(r.own(cl.pos, q.size), v)
-	r.commitWhole(cl)
-	r.committed(1, q.size)
-	r.leave(&r.put.side)
+	q.fill(cl, v, n)
 	return nil
 }
 
-// waitPut is apart from Put so that there v stays on the stack.
-func (q *Queue[T]) waitPut(ctx context.Context, v T) error {
-	cl, err := q.r.waitRecord(ctx, q.size)
+// waitPut waits for room for a simple v.
+func (q *Queue[T]) waitPut(ctx context.Context, v *T) error {
+	n, _ := q.codec.Size(v)
+	cl, err := q.r.waitRecord(ctx, uint64(n))
 	if err != nil {
 		return err
 	}
-	q.r.fill(cl, mem.BytesOf(&v))
+	q.fill(cl, v, uint64(n))
 	return nil
+}
+
+// fill encodes a simple v of n bytes into its claim and commits it. Called with
+// the put side entered; leaves it.
+func (q *Queue[T]) fill(cl claim, v *T, n uint64) {
+	r := q.r
+	q.encode(r.own(cl.pos, n), v)
+	r.commitWhole(cl)
+	r.committed(1, n)
+	r.leave(&r.put.side)
+}
+
+// encode writes a simple v to dst, which has its size.
+func (q *Queue[T]) encode(dst []byte, v *T) {
+	if q.flat {
+		mem.Put(dst, v)
+		return
+	}
+	q.codec.Append(dst[:0], v) // fits, and can't fail
+}
+
+// decode reads a simple v. A flat one must have its size.
+func (q *Queue[T]) decode(src []byte, v *T) error {
+	if q.flat && uint64(len(src)) == q.size {
+		mem.Get(src, v)
+		return nil
+	}
+	return q.codec.Decode(src, v)
 }
 
 // putEncoded encodes v, before anything is claimed, and puts the bytes.
@@ -253,34 +288,35 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 func (q *Queue[T]) take(l loan) (v T, err error) {
 	r := q.r
 	src, ok := r.span(l.pos, l.word.length())
-	if q.plain && ok && uint64(len(src)) == q.size {
-		mem.Get(src, &v)
-		r.takenOne(l, q.size)
-		r.leave(&r.get.side)
-		return v, nil
+	if !ok || !q.simple {
+		return q.takeSlow(l, src, ok)
 	}
-	return q.takeSlow(l, src, ok)
+	err = q.decode(src, &v)
+	r.takenOne(l, uint64(len(src)))
+	r.leave(&r.get.side)
+	if err != nil {
+		err = r.wrap("get", err)
+	}
+	return v, err
 }
 
-// takeSlow is take for types that the codec decodes, and for bad records. The
-// bytes are copied out first: no user code runs while the side is entered.
-func (q *Queue[T]) takeSlow(l loan, src []byte, ok bool) (T, error) {
+// takeSlow is take for types whose codec may run code of their own, and for bad
+// records. The bytes are copied out first, so that no user code runs while the
+// side is entered.
+func (q *Queue[T]) takeSlow(l loan, src []byte, ok bool) (v T, err error) {
 	r := q.r
-	p := new(T)
-	if !ok {
-		r.takenOne(l, 0)
-		r.leave(&r.get.side)
-		return *p, r.fail("get", corrupt)
-	}
 	e := borrowBuffer()
 	defer e.free()
 	e.buf = append(e.buf[:0], src...)
 	r.takenOne(l, uint64(len(src)))
 	r.leave(&r.get.side)
-	if err := q.codec.Decode(e.buf, p); err != nil {
-		return *p, r.wrap("get", err)
+	if !ok {
+		return v, r.fail("get", corrupt)
 	}
-	return *p, nil
+	if err := q.codec.Decode(e.buf, &v); err != nil {
+		return v, r.wrap("get", err)
+	}
+	return v, nil
 }
 
 // takenOne counts, releases and makes known one record of n bytes.

@@ -33,6 +33,14 @@ func TestTypes(t *testing.T) {
 		P    *point
 	}
 	t.Run("plain", func(t *testing.T) { roundTrip(t, point{1, 2, [4]byte{'a'}}, point{}) })
+	t.Run("padded", func(t *testing.T) {
+		type padded struct {
+			A uint8
+			B uint32
+			C bool
+		}
+		roundTrip(t, padded{1, 2, true}, padded{}, padded{C: true})
+	})
 	t.Run("empty struct", func(t *testing.T) { roundTrip(t, struct{}{}, struct{}{}) })
 	t.Run("string", func(t *testing.T) { roundTrip(t, "", "ä\x00b") })
 	t.Run("large", func(t *testing.T) { roundTrip(t, [9000]byte{8999: 1}, [9000]byte{}) })
