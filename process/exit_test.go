@@ -180,3 +180,11 @@ func TestAfterTheEnd(t *testing.T) {
 		t.Errorf("Wait with a context that is done: %v", err)
 	}
 }
+
+// The kernel reaps the child: its end is seen, its exit code is not.
+func TestReapedByOthers(t *testing.T) {
+	e := exitError(t, wait(t, mustStart(t, reaped, struct{}{}, quiet)))
+	if !strings.Contains(e.Err, "exit status is unknown") {
+		t.Errorf("got %+v", e)
+	}
+}

@@ -20,7 +20,8 @@ type ExitError struct {
 	Signal syscall.Signal
 
 	// Err is the text of the error that the function returned, cut to 64 KiB.
-	// Empty if it did not return one.
+	// Empty if it did not return one. If the process could not be waited for,
+	// it says why, and Code means nothing.
 	Err string
 
 	// Crash is what the Go runtime printed when the process panicked or met a
@@ -93,8 +94,8 @@ func withReason(crash, stderr string) string {
 }
 
 // newExitError describes the end of p, which must have been waited for. If
-// the wait failed, as it does when SIGCHLD is ignored, the code is unknown:
-// it is said to be 1, because success is not known either.
+// the wait failed, as it does when this process ignores SIGCHLD, the code is
+// unknown: it is said to be 1, because success is not known either.
 func (p *Process) newExitError() *ExitError {
 	e := &ExitError{PID: p.pid, Name: p.name, Code: 1, Err: p.report, StderrTail: p.tail.String()}
 	e.Crash = withReason(p.crashText, e.StderrTail)

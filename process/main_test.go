@@ -448,3 +448,13 @@ var ignorant = process.Register("ignorant", func(context.Context, struct{}) erro
 	}
 	return nil
 })
+
+// reaped ignores SIGCHLD, so that the kernel reaps its children.
+var reaped = process.Register("reaped", func(ctx context.Context, _ struct{}) error {
+	signal.Ignore(syscall.SIGCHLD)
+	p, err := idle.Start(ctx, struct{}{}, nil)
+	if err != nil {
+		return err
+	}
+	return p.Wait(ctx)
+})

@@ -38,13 +38,14 @@ func (p *Process) reply(err error) {
 // reap waits for the child's end and collects what it left. It is the one
 // goroutine that waits for it.
 func (p *Process) reap(pidfd int, control *lastReader, outputs []output) {
+	var state *os.ProcessState
+	var err error
 	if awaitExit(p.pid, pidfd) {
 		p.mu.Lock()
-		p.state, _ = p.proc.Wait() // does not block
+		state, err = p.proc.Wait() // does not block
 	} else {
-		state, _ := p.proc.Wait()
+		state, err = p.proc.Wait()
 		p.mu.Lock()
-		p.state = state
 	}
 	p.reaped = true
 	forget := p.forget
@@ -64,7 +65,11 @@ func (p *Process) reap(pidfd int, control *lastReader, outputs []output) {
 	p.crashText = readCrash(p.crash)
 	p.crash.Close()
 	p.control.Close()
-	if p.state == nil || !p.state.Success() {
+	p.state = state
+	if err != nil { // somebody else has reaped it
+		p.report = "exit status is unknown: " + err.Error()
+	}
+	if err != nil || !state.Success() {
 		p.failure = p.newExitError()
 	}
 	children.remove(p)
