@@ -31,7 +31,6 @@ func start(ctx context.Context, id *identity, h hello, opts *Options) (*Process,
 	if err != nil {
 		return nil, err
 	}
-	p.oom = oomKills() // while the child gets going
 	h.build, h.table = id.build, id.table
 	h.name, h.parentName, h.parentPID = o.Name, id.Name, id.PID
 	h.grace, h.maxDepth, h.extraFiles = o.Grace, o.MaxDepth, len(o.ExtraFiles)
@@ -101,6 +100,7 @@ func (p *Process) spawn(o *Options, id *identity) (piped bool, err error) {
 	}
 	p.proc = cmd.Process
 	p.pid = cmd.Process.Pid
+	p.oom = oomKills() // takes a while, which the child needs, too
 	children.add(p)
 	if feed != nil {
 		p.feed = feed
