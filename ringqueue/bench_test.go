@@ -3,6 +3,7 @@ package ringqueue_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,7 +109,7 @@ func childBenchServe([]string) {
 func serveTask(task string, n int, handle string, rest []string) {
 	switch task {
 	case "raw", "rawspin", "rawfutex":
-		seg, err := shm.OpenHandle(handle, &shm.Spec{Kind: "block"}, nil)
+		seg, err := shm.Open("raw", &shm.Options{Dir: handle, Prefault: true})
 		must(err)
 		defer seg.Close()
 		r := newRawRing(seg)
@@ -298,7 +299,7 @@ func BenchmarkOneWay(b *testing.B) {
 						}
 					}), "queue", q.Handle(), batch)
 				}, func() float64 {
-					return timed(c, n, send(func() { raw.put(buf) }), "raw", seg.Handle(), batch)
+					return timed(c, n, send(func() { raw.put(buf) }), "raw", filepath.Dir(seg.Path()), batch)
 				})
 			})
 		}
@@ -326,7 +327,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 							must(err)
 							checkSeq(v.seq, i)
 						}
-					}, "echo", there.Handle(), back.Handle(), wait.policy)
+					}, "echo", there.Handle(), back.Handle(), int(wait.policy))
 				}, func() float64 {
 					return timed(c, wait.n, func() {
 						m := raw.mem
@@ -340,7 +341,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 								spinChange(&m.pong, v-1)
 							}
 						}
-					}, wait.raw, seg.Handle())
+					}, wait.raw, filepath.Dir(seg.Path()))
 				})
 			})
 		}
