@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/shmkit/shmkit/internal/mem"
@@ -79,6 +80,16 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
+// printable makes text of bytes from a file, which may be shown on a terminal.
+func printable(b []byte) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, string(b))
+}
+
 // sum returns the checksum of the header.
 func (h *header) sum() uint32 {
 	c := *h
@@ -86,10 +97,8 @@ func (h *header) sum() uint32 {
 	return crc32.Checksum(mem.BytesOf(&c), crc32.MakeTable(crc32.Castagnoli))
 }
 
-func (h *header) kindText() string { return string(bytes.TrimRight(h.kind[:], "\x00")) }
-func (h *header) typeText() string {
-	return strings.ToValidUTF8(string(h.typ[:min(h.typeLen, typeLen)]), "\ufffd")
-}
+func (h *header) kindText() string { return printable(bytes.TrimRight(h.kind[:], "\x00")) }
+func (h *header) typeText() string { return printable(h.typ[:min(h.typeLen, typeLen)]) }
 func (h *header) persistent() bool { return h.flags&flagPersistent != 0 }
 func (h *header) size64() int64    { return int64(h.size) }
 

@@ -16,11 +16,22 @@ import (
 // remove the segment, or passes over them in the same moment.
 const joinWait = 5 * time.Second
 
-// join takes a slot: a free one, else a dead one, after recovering it. A
+// join takes a slot. When that fails, nothing of the attempt remains: its
+// locks may have made the last leaver believe that somebody is left.
+func (s *Segment) join() error {
+	err := s.enter()
+	if err != nil && !s.Persistent() {
+		_, removeErr := s.live.ifAbandoned(s.unlink)
+		err = errors.Join(err, removeErr)
+	}
+	return err
+}
+
+// enter takes a slot: a free one, else a dead one, after recovering it. A
 // segment that nobody holds and that is not persistent is no more: it is
 // removed, and the error is [ErrNotExist]. So a segment lives exactly as long
 // as somebody holds a slot, from its creation on.
-func (s *Segment) join() error {
+func (s *Segment) enter() error {
 	if !s.Persistent() {
 		gone, err := s.live.ifAbandoned(s.unlink)
 		if err != nil {
@@ -46,8 +57,12 @@ func (s *Segment) join() error {
 		if ok {
 			return nil
 		}
-		if _, removing := s.live.held(0); !removing && try >= tries || time.Now().After(deadline) {
+		_, removing := s.live.held(0)
+		switch {
+		case !removing && try >= tries:
 			return fmt.Errorf("%w: %d", ErrNoSlots, len(s.table))
+		case removing && time.Now().After(deadline):
+			return fmt.Errorf("%w: it is removing the segment", ErrBusy)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -120,7 +135,7 @@ func (t *slot) commandText() string {
 			}
 		}
 	}
-	return strings.ToValidUTF8(string(b), "\ufffd")
+	return printable(b)
 }
 
 // clear marks a slot, whose lock is held, as free.

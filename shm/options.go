@@ -62,8 +62,9 @@ type Options struct {
 	// process what a segment's users can do to each other, and truncate the file
 	// under it, which kills the process at its next access.
 	AllowForeign bool
-	// Logger gets what can't be returned, such as recoveries of dead processes;
-	// nil means [slog.Default].
+	// Logger gets what can't be returned: failures to recover or to leave as
+	// warnings, recoveries of dead processes as debugging messages. Nil means
+	// [slog.Default].
 	Logger *slog.Logger
 
 	// named makes creation go by a temporary name even where an unnamed file can be had.

@@ -65,6 +65,6 @@ func (s *Segment) recoverLocked(i int) error {
 	fault.Point("shm.recover.count")
 	s.Counter(Recoveries).Add(1)
 	t.clear()
-	s.opts.Logger.Info("shm: recovered the slot of a dead process", "path", s.path, "slot", i, "pid", pid, "command", command)
+	s.opts.Logger.Debug("shm: recovered the slot of a dead process", "path", s.path, "slot", i, "pid", pid, "command", command)
 	return nil
 }

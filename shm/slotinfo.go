@@ -25,19 +25,22 @@ func (s SlotState) String() string {
 	return "dead"
 }
 
+// MarshalText returns what String does.
+func (s SlotState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // SlotInfo describes one process slot of a segment. All but State and Alive is
 // what its process wrote down for people to read, and may be torn while a
 // process joins or leaves.
 type SlotInfo struct {
-	Slot         int       `json:"slot"`
-	State        SlotState `json:"-"`
-	Alive        bool      `json:"alive"`      // its liveness lock is held
-	Generation   uint64    `json:"generation"` // how often the slot was taken so far
-	PID          int       `json:"pid"`        // in its own PID namespace
-	StartTime    uint64    `json:"start_time"` // clock ticks after boot; 0: unknown
-	PIDNamespace uint64    `json:"pid_namespace"`
-	Joined       time.Time `json:"joined"`
-	Command      string    `json:"command"` // the first 80 bytes
+	Slot         int
+	State        SlotState
+	Alive        bool   // its liveness lock is held
+	Generation   uint64 // how often the slot was taken so far
+	PID          int    // in its own PID namespace
+	StartTime    uint64 // clock ticks after boot; 0: unknown
+	PIDNamespace uint64
+	Joined       time.Time
+	Command      string // the first 80 bytes
 }
 
 // SlotInfo describes a slot. The answer may be old when it is returned. The
