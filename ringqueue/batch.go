@@ -86,10 +86,16 @@ func (q *Queue[T]) putManyPlain(ctx context.Context, vs []T) (int, error) {
 			}
 		}
 		q.fillEqual(cl, vs[n:n+int(k)])
-		r.commitEqual(cl, k, q.size)
-		r.committed(k, k*q.size)
+		put := r.commitSame(cl, k, q.size)
+		r.committed(put, put*q.size)
+		if put < k {
+			r.wakeAll()
+		}
 		r.leave(&r.put.side)
-		n += int(k)
+		n += int(put)
+		if put < k {
+			return n, r.fail("put", ended)
+		}
 	}
 	return n, nil
 }
@@ -98,11 +104,11 @@ func (q *Queue[T]) putManyPlain(ctx context.Context, vs []T) (int, error) {
 // blocks each, as there is room for: all, or half, or a quarter, … of them.
 func (r *Ring) claimEqual(k, blocks, n uint64) (uint64, claim, status) {
 	for ; k > 1; k /= 2 {
-		if cl, st := r.claimNow(k*blocks, k, batchLength(k*blocks, k), reservedBatch); st != full {
+		if cl, st := r.openNow(k*blocks, k, batchLength(k*blocks, k), reservedBatch); st != full {
 			return k, cl, st
 		}
 	}
-	cl, st := r.claimNow(blocks, 1, n, reserved)
+	cl, st := r.openNow(blocks, 1, n, reserved)
 	return 1, cl, st
 }
 
@@ -148,11 +154,17 @@ func (r *Ring) putRun(ctx context.Context, b []byte, lengths []uint32) (int, err
 			r.leave(&r.put.side)
 			return n, r.fail("put", st)
 		}
-		size := r.fillRun(cl, b, lengths[n:n+k])
-		r.committed(uint64(k), size)
+		put, size := r.fillRun(cl, b, lengths[n:n+k])
+		r.committed(uint64(put), size)
+		if put < k {
+			r.wakeAll()
+		}
 		r.leave(&r.put.side)
 		b = b[size:]
-		n += k
+		n += put
+		if put < k {
+			return n, r.fail("put", ended)
+		}
 	}
 	return n, nil
 }
@@ -166,9 +178,9 @@ func (r *Ring) claimRun(lengths []uint32) (int, claim, status) {
 		var st status
 		if k == 1 {
 			n := uint64(lengths[0])
-			cl, st = r.claimNow(blocksFor(n), 1, n, reserved)
+			cl, st = r.openNow(blocksFor(n), 1, n, reserved)
 		} else {
-			cl, st = r.claimNow(blocks, uint64(k), batchLength(blocks, uint64(k)), reservedBatch)
+			cl, st = r.openNow(blocks, uint64(k), batchLength(blocks, uint64(k)), reservedBatch)
 		}
 		if st != full || k == 1 {
 			return k, cl, st
@@ -206,20 +218,21 @@ func (r *Ring) waitRun(ctx context.Context, lengths []uint32) (got int, cl claim
 	return got, cl, err
 }
 
-// fillRun writes and commits the records of one claim, and returns their size
-// in bytes.
-func (r *Ring) fillRun(cl claim, b []byte, lengths []uint32) uint64 {
-	p, off := cl.pos, uint64(0)
+// fillRun writes and commits the records of one claim. It returns how many were
+// put, and the bytes of all.
+func (r *Ring) fillRun(cl claim, b []byte, lengths []uint32) (put int, size uint64) {
+	p := cl.pos
 	for _, n := range lengths {
-		off += uint64(copy(r.own(p, uint64(n)), b[off:]))
+		size += uint64(copy(r.own(p, uint64(n)), b[size:]))
 		p += blocksFor(uint64(n))
 	}
-	if len(lengths) == 1 {
-		r.commitWhole(cl)
-	} else {
-		r.commitBatch(cl, lengths)
+	if len(lengths) > 1 {
+		return int(r.commitRun(cl, lengths)), size
 	}
-	return off
+	if r.commitOne(cl) != done {
+		return 0, size
+	}
+	return 1, size
 }
 
 // GetMany takes the next items, at most len(dst), into dst, and returns how

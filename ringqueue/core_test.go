@@ -344,7 +344,14 @@ func runModel(t *rapid.T, m *ringMemory, sole bool, maxItems, poison uint64) {
 			if len(ps) == 0 {
 				return
 			}
-			cl, st := doClaim(a, blocks, uint64(len(ps)), batchLength(blocks, uint64(len(ps))), reservedBatch)
+			direct := sole && rapid.Bool().Draw(t, "direct")
+			claimBatch := doClaim
+			if direct {
+				claimBatch = func(_ *actor, blocks, items, length uint64, s state) (claim, status) {
+					return producer.open(blocks, items, length, s)
+				}
+			}
+			cl, st := claimBatch(a, blocks, uint64(len(ps)), batchLength(blocks, uint64(len(ps))), reservedBatch)
 			if st != done {
 				wantStatus(m.t, "claim of a batch", st, full)
 				return
@@ -355,7 +362,11 @@ func runModel(t *rapid.T, m *ringMemory, sole bool, maxItems, poison uint64) {
 				copy(b, p)
 				q += blocksFor(uint64(len(p)))
 			}
-			a.commitBatch(cl, lengths)
+			if direct {
+				producer.commitBatch(cl, lengths)
+			} else {
+				a.commitBatch(cl, lengths)
+			}
 			fresh = append(fresh, ps...)
 		},
 		"borrow": func(*rapid.T) {
@@ -500,7 +511,9 @@ func stress(t *testing.T, producers, consumers int, sole bool, each int) {
 				k = min(k, uint64(each-i))
 				var cl claim
 				var st status
-				if sole {
+				if sole && i%2 == 0 {
+					cl, st = sp.open(k, k, batchLength(k, k), reservedBatch)
+				} else if sole {
 					cl, st = sp.claim(k, k, batchLength(k, k), reservedBatch)
 				} else {
 					cl, st = c.claimBatch(k, k)
@@ -519,7 +532,11 @@ func stress(t *testing.T, producers, consumers int, sole bool, each int) {
 					binary.LittleEndian.PutUint32(b[4:], uint32(i)+uint32(j))
 					lengths[j] = 8
 				}
-				c.commitBatch(cl, lengths[:k])
+				if sole && i%2 == 0 {
+					sp.commitBatch(cl, lengths[:k])
+				} else {
+					c.commitBatch(cl, lengths[:k])
+				}
 				i += int(k)
 			}
 		})
@@ -609,18 +626,17 @@ func BenchmarkCore(b *testing.B) {
 	sc.takeOver()
 	b.Run("sole", func(b *testing.B) {
 		for range b.N {
-			cl, st := sp.claim(1, 1, 64, reserved)
+			cl, st := sp.open(1, 1, 64, reserved)
 			if st != done {
 				b.Fatal(st)
 			}
-			s, _ := c.span(cl.pos, 64)
-			copy(s, buf)
-			c.commit(cl, 64)
+			copy(c.own(cl.pos, 64), buf)
+			sp.commit(cl)
 			l, st := sc.borrow()
 			if st != done {
 				b.Fatal(st)
 			}
-			s, _ = c.span(l.pos, 64)
+			s, _ := c.span(l.pos, 64)
 			copy(buf, s)
 			c.release(l)
 		}

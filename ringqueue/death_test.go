@@ -109,6 +109,36 @@ func TestF7_ShutdownBetweenClaimAndCommit(t *testing.T) {
 	}
 }
 
+func TestF7_ShutdownBeforeACommitWithoutClaim(t *testing.T) {
+	for taken := range 3 {
+		m := newRingMemory(t, 8, 3, 8)
+		p, c := m.core(0), m.core(1)
+		sp, sc := soleProducer{core: p}, soleConsumer{core: c}
+		sp.takeOver()
+		sc.takeOver()
+		var kept uint64
+		s := stopAt(t, "ring.sole.tail", 1, func() {
+			cl, _ := sp.open(2, 2, batchLength(2, 2), reservedBatch)
+			kept = sp.commitBatch(cl, []uint32{1, 1})
+		})
+		m.shutdown.Store(shutdownDrain)
+		for range taken {
+			l, st := sc.borrow()
+			wantStatus(t, "borrow", st, done)
+			c.release(l)
+		}
+		s.goOn()
+		if kept != uint64(taken) {
+			t.Fatalf("%d of 2 were put, %d were taken", kept, taken)
+		}
+		if _, st := sc.borrow(); st != empty {
+			t.Fatalf("status %d after the rest was taken back", st)
+		}
+		wantLength(t, p, 0)
+		m.check()
+	}
+}
+
 func TestF10_StoppedConsumerDoesNotHoldTheProducersUp(t *testing.T) {
 	m := newRingMemory(t, 4, 3, 4)
 	p, c := m.core(0), m.core(1)
@@ -203,7 +233,20 @@ func TestDeathAtEachStep(t *testing.T) {
 			}
 			r.c.reclaimAll()
 		},
-		"sole put": func(r *ring) { cl, _ := r.p.claim(2, 1, 70, reserved); r.c.commit(cl, 1) },
+		"sole reserve": func(r *ring) { cl, _ := r.p.claim(2, 1, 70, reserved); r.c.commit(cl, 1) },
+		"sole put":     func(r *ring) { cl, _ := r.p.open(2, 1, 70, reserved); r.p.commit(cl) },
+		"sole batch": func(r *ring) {
+			cl, _ := r.p.open(3, 3, batchLength(3, 3), reservedBatch)
+			r.p.commitBatch(cl, []uint32{1, 1, 1})
+		},
+		"sole run": func(r *ring) {
+			var l [4]loan
+			n, _ := r.s.borrowRun(l[:])
+			for _, l := range l[:n] {
+				r.c.release(l)
+			}
+			r.c.reclaimAll()
+		},
 		"sole get": func(r *ring) {
 			if l, st := r.s.borrow(); st == done {
 				r.c.release(l)
@@ -301,7 +344,7 @@ func checkAfterDeath(t *testing.T, m *ringMemory, op string, prefill int) {
 		if op == "nack" && len(kept) != prefill {
 			t.Fatalf("%s: %q left of %q", op, kept, before)
 		}
-	case "run":
+	case "run", "sole run":
 		if !strings.HasSuffix(before, kept) && kept != "ba" && kept != before {
 			t.Fatalf("%s: %q left of %q", op, kept, before)
 		}
@@ -310,11 +353,29 @@ func checkAfterDeath(t *testing.T, m *ringMemory, op string, prefill int) {
 			t.Fatalf("%s: %q left of %q", op, kept, before)
 		}
 	}
-	for range 3 * 8 {
-		put(t, c, "z")
-		put(t, c, "z")
-		take(t, c)
-		take(t, c)
+	next := soleProducer{core: c}
+	if strings.HasPrefix(op, "sole") {
+		wantStatus(t, op+": take over", next.takeOver(), done)
+	}
+	for i := range 3 * 8 {
+		for range 1 + i%2 {
+			if !strings.HasPrefix(op, "sole") {
+				put(t, c, "z")
+				continue
+			}
+			cl, st := next.open(1, 1, 1, reserved)
+			wantStatus(t, op+": open", st, done)
+			copy(c.own(cl.pos, 1), "z")
+			next.commit(cl)
+		}
+		for range 1 + i%2 {
+			if got := take(t, c); got != "z" {
+				t.Fatalf("%s: got %q", op, got)
+			}
+		}
+		if _, st := c.borrow(); st != empty {
+			t.Fatalf("%s: status %d where nothing was put", op, st)
+		}
 	}
 	m.check()
 	if m.reclaim.Load() != cursor(m.tail.Load()).pos() {

@@ -11,10 +11,26 @@ import (
 // of the same writer carries the sequentially consistent order.
 func storeRelease(at *atomic.Uint64, w word) { mem.StoreRelease(at, uint64(w)) }
 
-// soleProducer claims in a ring that was created for one producer. Nobody else
-// can claim, so its own copy of tail is the truth and its stores need no
-// compare-and-swap; helpers can move the shared tail only over words that it
-// has stored already, to where it is about to store it itself.
+// soleProducer puts into a ring that was created for one producer. Nobody else
+// can claim, so its own copy of tail is the truth: the blocks behind it are its
+// own without a word in the memory.
+//
+// A record that is put in one go is therefore not reserved first. It is written
+// and then committed by one store, which is all that others ever see of it:
+//
+//	free → committed
+//
+// A death before that store leaves nothing that others see; the words of inner
+// records and blocks, stored before the first one's, are undone by the next
+// holder of the role. One after it leaves tail behind, as any death between a
+// claim and its move of tail does. Meanwhile consume
+// may be past tail, by one extent at most; who subtracts their counts looks
+// out for that. A record that user code fills is reserved as in the shared ring.
+//
+// Because nothing was reserved, a consumer may have seen shutdown and an empty
+// ring before the commit (F7). So the producer looks at shutdown after it, and
+// takes back what nobody has taken, the last record first: each is either
+// consumed or taken back, by compare-and-swap on both sides.
 //
 // The holder of the role calls it, from one goroutine at a time.
 type soleProducer struct {
@@ -25,61 +41,124 @@ type soleProducer struct {
 }
 
 // takeOver reads the state that the last holder of the role left. Its slot has
-// been recovered; tail may lag behind the words.
+// been recovered; tail may lag behind the words, and behind the frontier may
+// stand words of an extent whose first was never stored. Nobody walks past the
+// frontier, but the next claim would bring them back: they are made old.
 func (s *soleProducer) takeOver() status {
 	for range maxSteps {
 		t := s.loadTail()
 		w := s.load(t.pos())
-		if s.age(w, t.pos()) != same {
-			s.at, s.seen = t, s.loadConsume()
-			s.limit = s.reclaim.Load() + s.blocks
-			return done
+		if s.age(w, t.pos()) == same {
+			s.helpTail(t, w)
+			continue
 		}
-		s.helpTail(t, w)
+		s.at, s.seen = t, s.loadConsume()
+		r := s.reclaim.Load()
+		s.limit = r + s.blocks
+		for q := t.pos() + 1; after(q, s.limit) < 0; q++ {
+			if s.age(s.load(q), q) == same {
+				s.store(q, makeWord((s.lap(q)-1)&s.lapMask, 0, 0, 0, released), "ring.sole.scrub")
+			}
+		}
+		return done
 	}
 	return corrupt
 }
 
-// claim is core.claim for the holder of the role.
-func (s *soleProducer) claim(m, items, length uint64, st state) (claim, status) {
+// open finds room as core.claim does, and claims it without a trace.
+func (s *soleProducer) open(m, items, length uint64, st state) (claim, status) {
 	for {
 		p := s.at.pos()
-		if after(p+m, s.limit) > 0 {
-			if !s.findRoom(p, m) {
-				return claim{}, full
-			}
+		if after(p+m, s.limit) > 0 && !s.findRoom(p, m) {
+			return claim{}, full
 		}
-		if s.maxItems > 0 && (s.at.count()-s.seen.count()+items)&countMask > s.maxItems {
-			if !s.findItems(items) {
-				return claim{}, full
-			}
+		if s.maxItems > 0 && (s.at.count()-s.seen.count()+items)&countMask > s.maxItems && !s.findItems(items) {
+			return claim{}, full
 		}
 		if s.fits(p, m) {
-			break
+			return claim{pos: p, word: makeWord(s.lap(p), length, s.me, 0, st)}, done
 		}
 		s.padLap(s.at, s.load(p))
 		if s.at = s.loadTail(); s.at.pos() == p {
 			return claim{}, corrupt
 		}
 	}
-	p := s.at.pos()
-	mine := makeWord(s.lap(p), length, s.me, 0, st)
+}
+
+// claim is core.claim for the holder of the role.
+func (s *soleProducer) claim(m, items, length uint64, st state) (claim, status) {
+	cl, result := s.open(m, items, length, st)
+	if result != done {
+		return claim{}, result
+	}
 	fault.Point("ring.sole.claim")
-	storeRelease(&s.words[p&s.mask], mine)
-	s.at = s.at.step(mine)
+	storeRelease(&s.words[cl.pos&s.mask], cl.word)
+	s.at = s.at.step(cl.word)
 	// Right behind the claim, never later: whoever helps stores the same.
 	// Sequentially consistent, because shutdown is looked at next (F7).
 	fault.Point("ring.sole.tail")
 	s.tail.Store(uint64(s.at))
-	if m > 1 {
-		s.tagInner(p, m)
-	}
-	cl := claim{pos: p, word: mine}
+	s.tagInner(cl.pos, m)
 	if s.shutdown.Load() != 0 {
 		s.abort(cl)
 		return claim{}, ended
 	}
 	return cl, done
+}
+
+// commit publishes an open claim of one record, whole.
+func (s *soleProducer) commit(cl claim) status {
+	s.tagInner(cl.pos, cl.word.blocks())
+	s.commitWhole(cl)
+	if s.publish(cl, func(int) uint64 { return 0 }) == 0 {
+		return ended
+	}
+	return done
+}
+
+// commitEqual publishes an open claim of k records of n bytes, and returns how
+// many were put: all, unless the queue was shut down.
+func (s *soleProducer) commitEqual(cl claim, k, n uint64) uint64 {
+	s.tagInner(cl.pos, cl.word.blocks())
+	s.core.commitEqual(cl, k, n)
+	return s.publish(cl, func(i int) uint64 { return uint64(i) * blocksFor(n) })
+}
+
+// commitBatch publishes an open claim of records of these lengths, and returns
+// how many were put.
+func (s *soleProducer) commitBatch(cl claim, lengths []uint32) uint64 {
+	s.tagInner(cl.pos, cl.word.blocks())
+	s.core.commitBatch(cl, lengths)
+	return s.publish(cl, func(i int) (off uint64) {
+		for _, n := range lengths[:i] {
+			off += blocksFor(uint64(n))
+		}
+		return off
+	})
+}
+
+// publish follows the store that committed the claim's records, of which the
+// i-th starts offset(i) blocks into it: it moves tail, and takes back what it can
+// if the queue was shut down before that store. It returns how many are left.
+func (s *soleProducer) publish(cl claim, offset func(i int) uint64) uint64 {
+	n := cl.word.items()
+	s.at = s.at.step(cl.word)
+	fault.Point("ring.sole.tail")
+	mem.StoreRelease(s.tail, uint64(s.at))
+	if s.shutdown.Load() == 0 {
+		return n
+	}
+	for ; n > 0; n-- {
+		p := cl.pos + offset(int(n)-1)
+		w := s.load(p)
+		if s.age(w, p) != same || w.state() != committed || w.attempt() > 0 ||
+			!s.swap(p, w, w.with(discarded), "ring.sole.undo") {
+			break // taken, and so are all before it, or they will be
+		}
+	}
+	s.dropped.mark()
+	s.reclaimAll()
+	return n
 }
 
 // findRoom looks again for m free blocks at p, after the cached limit said no.
@@ -106,12 +185,14 @@ func (s *soleProducer) findItems(k uint64) bool {
 	return false
 }
 
-// soleConsumer borrows in a ring that was created for one consumer: plain
-// stores instead of compare-and-swaps, and its own copy of consume.
+// soleConsumer borrows in a ring that was created for one consumer. Of a run of
+// records only the last is taken by compare-and-swap: a producer that takes back
+// what it put too late begins at the last one too, and so can't get past it. The
+// others, and the cursor, are plain stores.
 //
-// The stores are in the order borrowed word, cursor, released word. The cursor
+// The stores are in the order borrowed words, cursor, released words. The cursor
 // may so be put back over discarded records that a helper has skipped, which
-// is harmless: reclaim can't pass the borrowed word meanwhile (section 5 of the
+// is harmless: reclaim can't pass the borrowed words meanwhile (section 5 of the
 // protocol). Skipping is left to the shared path, by compare-and-swap (F13).
 type soleConsumer struct {
 	*core
@@ -124,9 +205,12 @@ func (s *soleConsumer) takeOver() { s.at = s.loadConsume() }
 // borrow is core.borrow for the holder of the role.
 func (s *soleConsumer) borrow() (loan, status) {
 	if s.redeliver.load()&1 == 0 {
-		if l, ok := s.next(s.at); ok {
-			s.moveTo(s.at.step(l.word))
-			return l, done
+		if w, ok := s.ordinary(s.at); ok {
+			l := loan{s.at.pos(), w.borrowedBy(s.me)}
+			if s.swap(l.pos, w, l.word, "ring.sole.borrow") {
+				s.moveTo(s.at.step(w))
+				return l, done
+			}
 		}
 	}
 	l, st := s.core.borrow()
@@ -134,18 +218,45 @@ func (s *soleConsumer) borrow() (loan, status) {
 	return l, st
 }
 
-// next borrows the record at at if it is there and ordinary.
-func (s *soleConsumer) next(at cursor) (loan, bool) {
-	p := at.pos()
-	slot := &s.words[p&s.mask]
-	w := word(slot.Load())
-	if w.tag() != s.lap(p) || w.state() != committed || w.attempt() > 0 {
-		return loan{}, false
+// borrowRun is core.borrowRun for the holder of the role.
+func (s *soleConsumer) borrowRun(loans []loan) (int, status) {
+	n, at, last := 0, s.at, word(0)
+	if s.redeliver.load()&1 == 0 {
+		for n < len(loans) {
+			w, ok := s.ordinary(at)
+			if !ok {
+				break
+			}
+			if n == 0 {
+				s.warm(at.pos(), len(loans))
+			}
+			last = w
+			loans[n] = loan{at.pos(), w.borrowedBy(s.me)}
+			at = at.step(w)
+			n++
+		}
 	}
-	mine := w.borrowedBy(s.me)
-	fault.Point("ring.sole.borrow")
-	storeRelease(slot, mine)
-	return loan{p, mine}, true
+	if n == 0 || !s.swap(loans[n-1].pos, last, loans[n-1].word, "ring.sole.borrow") {
+		l, st := s.borrow()
+		if st != done {
+			return 0, st
+		}
+		loans[0] = l
+		return 1, done
+	}
+	for _, l := range loans[:n-1] {
+		fault.Point("ring.sole.borrow.run")
+		storeRelease(&s.words[l.pos&s.mask], l.word)
+	}
+	s.moveTo(at)
+	return n, done
+}
+
+// ordinary returns the word at at if it is a record's that was never delivered.
+func (s *soleConsumer) ordinary(at cursor) (word, bool) {
+	p := at.pos()
+	w := s.load(p)
+	return w, w.tag() == s.lap(p) && w.state() == committed && w.attempt() == 0
 }
 
 // moveTo moves consume over what was borrowed.
@@ -153,34 +264,4 @@ func (s *soleConsumer) moveTo(at cursor) {
 	s.at = at
 	fault.Point("ring.sole.consume")
 	mem.StoreRelease(s.consume, uint64(at))
-}
-
-// borrowRun is core.borrowRun for the holder of the role: one move of the
-// cursor for all.
-func (s *soleConsumer) borrowRun(loans []loan) (int, status) {
-	n, at := 0, s.at
-	if s.redeliver.load()&1 == 0 {
-		for n < len(loans) {
-			l, ok := s.next(at)
-			if !ok {
-				break
-			}
-			if n == 0 {
-				s.warm(l.pos, len(loans))
-			}
-			loans[n] = l
-			at = at.step(l.word)
-			n++
-		}
-	}
-	if n > 0 {
-		s.moveTo(at)
-		return n, done
-	}
-	l, st := s.borrow()
-	if st != done {
-		return 0, st
-	}
-	loans[0] = l
-	return 1, done
 }

@@ -91,6 +91,9 @@ func (c *core) itemsLeft(t cursor, k uint64) (left, again bool) {
 		return true, false
 	}
 	at := c.loadConsume()
+	if after(at.pos(), t.pos()) > 0 {
+		return false, true // t is stale
+	}
 	if (t.count()-at.count()+k)&countMask <= c.maxItems {
 		return true, false
 	}

@@ -149,34 +149,24 @@ func (q *Queue[T]) tryPutSimple(v *T) error {
 	if err := r.enter(&r.put.side); err != nil {
 		return r.wrap("put", err)
 	}
-	cl, st := r.claimNow(blocks, 1, n, reserved)
+	cl, st := r.openNow(blocks, 1, n, reserved)
 	if st != done {
 		r.leave(&r.put.side)
 		return r.fail("put", st)
 	}
-	q.fill(cl, v, n)
-	return nil
+	q.encode(r.own(cl.pos, n), v)
+	return r.finishPut(cl, n)
 }
 
 // waitPut waits for room for a simple v.
 func (q *Queue[T]) waitPut(ctx context.Context, v *T) error {
 	n, _ := q.codec.Size(v)
-	cl, err := q.r.waitRecord(ctx, uint64(n))
+	cl, err := q.r.waitRoom(ctx, uint64(n))
 	if err != nil {
 		return err
 	}
-	q.fill(cl, v, uint64(n))
-	return nil
-}
-
-// fill encodes a simple v of n bytes into its claim and commits it. Called with
-// the put side entered; leaves it.
-func (q *Queue[T]) fill(cl claim, v *T, n uint64) {
-	r := q.r
-	q.encode(r.own(cl.pos, n), v)
-	r.commitWhole(cl)
-	r.committed(1, n)
-	r.leave(&r.put.side)
+	q.encode(q.r.own(cl.pos, uint64(n)), v)
+	return q.r.finishPut(cl, uint64(n))
 }
 
 // encode writes a simple v to dst, which has its size.
@@ -215,12 +205,12 @@ func (r *Ring) putBytes(ctx context.Context, b []byte) error {
 	if err != error(r.put.errFull) {
 		return err
 	}
-	cl, err := r.waitRecord(ctx, uint64(len(b)))
+	cl, err := r.waitRoom(ctx, uint64(len(b)))
 	if err != nil {
 		return err
 	}
-	r.fill(cl, b)
-	return nil
+	copy(r.own(cl.pos, uint64(len(b))), b)
+	return r.finishPut(cl, uint64(len(b)))
 }
 
 // tryPutBytes puts one record if there is room.
@@ -232,22 +222,29 @@ func (r *Ring) tryPutBytes(b []byte) error {
 	if err := r.enter(&r.put.side); err != nil {
 		return r.wrap("put", err)
 	}
-	cl, st := r.claimNow(blocksFor(n), 1, n, reserved)
+	cl, st := r.openNow(blocksFor(n), 1, n, reserved)
 	if st != done {
 		r.leave(&r.put.side)
 		return r.fail("put", st)
 	}
-	r.fill(cl, b)
-	return nil
+	copy(r.own(cl.pos, n), b)
+	return r.finishPut(cl, n)
 }
 
-// fill writes and commits a claimed record. Called with the put side entered;
-// leaves it.
-func (r *Ring) fill(cl claim, b []byte) {
-	copy(r.own(cl.pos, uint64(len(b))), b)
-	r.commitWhole(cl)
-	r.committed(1, uint64(len(b)))
+// finishPut commits a record of n bytes that has been written. Called with the
+// put side entered; leaves it.
+func (r *Ring) finishPut(cl claim, n uint64) error {
+	st := r.commitOne(cl)
+	if st == done {
+		r.committed(1, n)
+	} else {
+		r.wakeAll()
+	}
 	r.leave(&r.put.side)
+	if st != done {
+		return r.fail("put", st)
+	}
+	return nil
 }
 
 // Get takes the next item. It waits while there is none until ctx is done; the

@@ -315,12 +315,51 @@ func (r *Ring) takeRole(s *side) error {
 	return nil
 }
 
-// claimNow reserves without waiting. Called between enter and leave.
+// claimNow reserves without waiting, for user code to fill. Called between enter
+// and leave.
 func (r *Ring) claimNow(m, items, length uint64, s state) (claim, status) {
 	if r.put.sole {
 		return r.put.role.claim(m, items, length, s)
 	}
 	return r.core.claim(m, items, length, s)
+}
+
+// openNow finds room for records that are written and committed in one go, with
+// one of the commits below. Called between enter and leave.
+func (r *Ring) openNow(m, items, length uint64, s state) (claim, status) {
+	if r.put.sole {
+		return r.put.role.open(m, items, length, s)
+	}
+	return r.core.claim(m, items, length, s)
+}
+
+// commitOne commits an open claim of one record.
+func (r *Ring) commitOne(cl claim) status {
+	if r.put.sole {
+		return r.put.role.commit(cl)
+	}
+	r.commitWhole(cl)
+	return done
+}
+
+// commitSame commits an open claim of k records of n bytes each, and returns
+// how many were put.
+func (r *Ring) commitSame(cl claim, k, n uint64) uint64 {
+	if r.put.sole {
+		return r.put.role.commitEqual(cl, k, n)
+	}
+	r.commitEqual(cl, k, n)
+	return k
+}
+
+// commitRun commits an open claim of records of these lengths, and returns how
+// many were put.
+func (r *Ring) commitRun(cl claim, lengths []uint32) uint64 {
+	if r.put.sole {
+		return r.put.role.commitBatch(cl, lengths)
+	}
+	r.commitBatch(cl, lengths)
+	return uint64(len(lengths))
 }
 
 // borrowNow takes the next record without waiting. Called between enter and
@@ -500,9 +539,9 @@ func (r *Ring) waitClaim(ctx context.Context, try func() (claim, status)) (claim
 	return w.claim, nil
 }
 
-// waitRecord waits for room for one record of n bytes.
-func (r *Ring) waitRecord(ctx context.Context, n uint64) (claim, error) {
-	return r.waitClaim(ctx, func() (claim, status) { return r.claimNow(blocksFor(n), 1, n, reserved) })
+// waitRoom is openNow for one record of n bytes, and waits for room.
+func (r *Ring) waitRoom(ctx context.Context, n uint64) (claim, error) {
+	return r.waitClaim(ctx, func() (claim, status) { return r.openNow(blocksFor(n), 1, n, reserved) })
 }
 
 // A borrowWait is a get that waits for a record.

@@ -50,7 +50,15 @@ func (c *core) recover(slot int) (got recovery, whole bool) {
 		case w.state() == borrowed:
 			// Before it can be delivered again it must lie behind consume,
 			// or a stopped helper carries consume over it unseen (F2).
-			if at := c.loadConsume(); at.pos() == p&posMask {
+			at := c.loadConsume()
+			if after(at.pos(), p) < 0 && w.attempt() == 0 {
+				// The last of a run that a sole consumer was about to
+				// take: consume has not come to it, and it was never
+				// delivered.
+				c.store(p, w.with(committed), "ring.recover.untake")
+				return
+			}
+			if at.pos() == p&posMask {
 				c.helpConsume(at, w)
 			}
 			if c.giveBack(p, w, "ring.recover.requeue") {
@@ -87,7 +95,7 @@ func (c *core) length() (int, status) {
 		}
 		again, gaps := c.redeliver.load(), c.dropped.load()
 		if (again|gaps)&1 == 0 {
-			if c.loadTail() != t || c.loadConsume() != at {
+			if c.loadTail() != t || c.loadConsume() != at || after(at.pos(), t.pos()) > 0 {
 				continue
 			}
 			return int((t.count() - at.count()) & countMask), done
