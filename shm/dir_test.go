@@ -168,9 +168,13 @@ func TestNotInherited(t *testing.T) {
 	if _, err := os.Stat("/proc/self/fd"); err != nil {
 		t.Skip("no /proc")
 	}
-	s := create(t, "x", 8, &shm.Options{Dir: testDir(t)})
+	o := &shm.Options{Dir: testDir(t)}
+	create(t, "x", 8, o)
+	open(t, "x", o)
+	i := must(shm.Inspect(pathOf(o.Dir, "x")))(t)
+	defer i.Close()
 	out := must(exec.Command("ls", "-l", "/proc/self/fd").Output())(t)
-	if strings.Contains(string(out), s.Path()) {
+	if strings.Contains(string(out), o.Dir) {
 		t.Fatalf("descriptors of a command:\n%s", out)
 	}
 }

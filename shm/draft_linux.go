@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shmkit/shmkit/internal/fault"
 )
 
 // A draft is a segment's file while it is being built, its slot 0 locked. It
@@ -49,6 +51,7 @@ func namedDraft(dir string, id [16]byte, mode fs.FileMode) (*draft, error) {
 		if err != nil {
 			return nil, err
 		}
+		fault.Point("shm.create.draft")
 		d, err := lockDraft(f, temp, dir, id)
 		if err != nil {
 			_ = os.Remove(temp)

@@ -5,6 +5,8 @@ package shm
 import (
 	"io/fs"
 	"os"
+
+	"github.com/shmkit/shmkit/internal/fault"
 )
 
 // A draft is a segment's file while it is being built, under a hidden name
@@ -29,6 +31,7 @@ func newDraft(dir string, id [16]byte, mode fs.FileMode, _ bool) (*draft, error)
 		return nil, err
 	}
 	temp := tempPath(dir, id)
+	fault.Point("shm.create.draft")
 	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		live.close()

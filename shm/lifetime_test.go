@@ -47,6 +47,22 @@ func TestKilledLastLeaver(t *testing.T) {
 	}
 }
 
+// A leave that finds somebody left gives back whatever it locked to find out.
+func TestLeaveKeepsNoLocks(t *testing.T) {
+	o := &shm.Options{Dir: testDir(t)}
+	first := must(shm.CreateSpec("x", &shm.Spec{Kind: "grave", Layout: 7, Size: 4096}, o))(t)
+	defer first.Close()
+	p := startAgent(t, o.Dir, related)
+	p.want(t, "join x", "slot 1")
+	third := must(shm.OpenSpec("x", &shm.Spec{Kind: "grave", Layout: 7}, o))(t)
+	defer third.Close()
+	p.kill()
+	first.Close()
+	if third.Slot() != 2 || !third.Probe(1) {
+		t.Fatalf("slot %d can't recover the dead one", third.Slot())
+	}
+}
+
 func TestPersistent(t *testing.T) {
 	o := &shm.Options{Dir: testDir(t), Persistent: true}
 	s := create(t, "x", 8, o)

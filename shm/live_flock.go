@@ -188,31 +188,21 @@ func lockNames(dir, prefix string) ([]string, error) {
 	return names, err
 }
 
-// sweepLocks removes the lock files of dead processes whose segment has no name
-// any more. Those of a segment that still is in use are locked, or made anew
-// by whoever wants them.
+// sweepLocks removes the lock files that nobody holds: of dead processes, whose
+// segment may be gone. Whoever wants one makes it anew.
 func sweepLocks(dir string) error {
 	lock, err := lockDir(dir)
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
-	names, err := lockNames(dir, "")
+	names, err := lockNames(dir, lockPrefix)
 	if err != nil {
 		return err
 	}
-	known := make(map[string]bool)
 	for _, name := range names {
-		if id, ok := strings.CutPrefix(name, tempPrefix); ok {
-			known[id] = true
-		} else if !hidden(name) {
-			known[idAt(filepath.Join(dir, name))] = true
-		}
-	}
-	for _, name := range names {
-		rest, ok := strings.CutPrefix(name, lockPrefix)
-		id, _, ok2 := strings.Cut(rest, "-")
-		if !ok || !ok2 || known[id] {
+		id, _, ok := strings.Cut(strings.TrimPrefix(name, lockPrefix), "-")
+		if _, valid := parseID(id); !ok || !valid {
 			continue
 		}
 		if lock, _ := lockFile(filepath.Join(dir, name), os.O_RDWR); lock != nil {
@@ -220,19 +210,4 @@ func sweepLocks(dir string) error {
 		}
 	}
 	return nil
-}
-
-// idAt returns the id of the segment at the path in hex; "" if it is none.
-func idAt(path string) string {
-	o := Options{AllowForeign: true}
-	f, fi, err := openFile(path, &o, false)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	h, err := readHeader(f, fi.Size())
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprintf("%x", h.id)
 }

@@ -120,6 +120,7 @@ func (l *liveness) ifAbandoned(remove func() error) (bool, error) {
 		}
 		return false, err
 	}
+	// Closing would do, but for the copies that a child has between fork and exec.
 	defer l.set(unix.F_UNLCK, 0, 0)
 	lock, err := lockDir(l.dir)
 	if errors.Is(err, os.ErrNotExist) {

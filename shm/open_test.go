@@ -89,6 +89,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"body_lie_smaller", sealed(offBodySize, le64(4096)), nil, shm.ErrSize, nil},
 		{"body_lie_overflow", sealed(offBodySize, le64(1<<64-4096)), nil, shm.ErrSize, nil},
 		{"body_offset_lie", sealed(offBodyOff, le64(1<<63)), nil, shm.ErrSize, nil},
+		{"body_overflow", sealed(offBodyOff, append(le64(1<<63), le64(20480+1<<63)...)), nil, shm.ErrSize, nil},
 		{"body_offset_in_slots", sealed(offBodyOff, le64(4096)), nil, shm.ErrSize, nil},
 		{"used_lie_bigger", sealed(offSize, le64(8193)), nil, shm.ErrSize, nil},
 		{"used_lie_zero", sealed(offSize, le64(0)), nil, shm.ErrSize, nil},

@@ -4,6 +4,7 @@ package shm_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,30 @@ func TestSteps(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A sweep between a named draft's creation and its lock must not make the
+// creator lose its segment.
+func TestSweepAtDraft(t *testing.T) {
+	o := shm.Named(shm.Options{Dir: testDir(t)})
+	sweeps := 0
+	fault.SetHook(func(step string) {
+		if step == "shm.create.draft" && sweeps < 3 {
+			sweeps++
+			must(shm.Dir(o.Dir).Sweep())(t)
+		}
+	})
+	defer fault.SetHook(nil)
+	s := create(t, "x", 8, o)
+	if sweeps == 0 {
+		t.Fatal("not at that step")
+	}
+	if h := open(t, "x", o); h.ID() != s.ID() {
+		t.Fatal("another segment")
+	}
+	if left := names(t, o.Dir); !slices.Contains(left, "x") || slices.ContainsFunc(left, func(n string) bool { return strings.HasPrefix(n, shm.TempPrefix) }) {
+		t.Fatalf("in the directory: %q", left)
 	}
 }
 
