@@ -191,7 +191,7 @@ type view struct {
 // viewOf makes the views into a body, after checking that the geometry its
 // header claims fits.
 func viewOf(body []byte) (*view, error) {
-	h, err := mem.At[header](body, 0)
+	h, err := headerOf(body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", shm.ErrCorrupt, err)
 	}
@@ -220,7 +220,9 @@ func viewOf(body []byte) (*view, error) {
 	return v, nil
 }
 
-// scratch returns the scratch of the worker on a line.
+func headerOf(body []byte) (*header, error) { return mem.At[header](body, 0) }
+
+// scratchOf returns the scratch of the worker on a line.
 func (v *view) scratchOf(line int) []byte {
 	off := line * v.scratch
 	return v.room[off : off+v.scratch : off+v.scratch]

@@ -1,3 +1,5 @@
+//go:build unix
+
 package pool_test
 
 import (
@@ -28,6 +30,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, text)
 		os.Exit(7)
 	}
+	armFaults()
 	process.Main()
 	goleak.VerifyTestMain(m)
 }
@@ -47,8 +50,6 @@ var (
 	})
 
 	echo = pool.Register("echo", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
-
-	noop = pool.Register("noop", func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil })
 
 	// pid returns the worker's process ID.
 	pid = pool.Register("pid", func(context.Context, struct{}) (int, error) { return os.Getpid(), nil })
@@ -75,8 +76,7 @@ var (
 		case "panic":
 			panic("at the disco")
 		case "nil map":
-			var m map[string]int
-			m["x"]++
+			map[string]int(nil)[how]++
 		case "exit 3":
 			os.Exit(3)
 		case "exit 0":

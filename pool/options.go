@@ -90,19 +90,19 @@ func (o *Options) settings() (*settings, error) {
 		s.Workers = min(runtime.GOMAXPROCS(0), maxWorkers)
 	}
 	if s.Workers < 0 || s.Workers > maxWorkers {
-		return nil, fmt.Errorf("%d workers: not from 1 to %d", s.Workers, maxWorkers)
+		return nil, fmt.Errorf("option Workers %d: not from 1 to %d", s.Workers, maxWorkers)
 	}
 	if s.Retries < 0 {
-		return nil, fmt.Errorf("%d retries: negative", s.Retries)
+		return nil, fmt.Errorf("option Retries %d: negative", s.Retries)
 	}
 	if s.MaxTasks == 0 {
 		s.MaxTasks = defaultTasks
 	}
 	if s.MaxTasks < 0 || s.MaxTasks > maxTasks {
-		return nil, fmt.Errorf("MaxTasks %d: not from 1 to %d", s.MaxTasks, maxTasks)
+		return nil, fmt.Errorf("option MaxTasks %d: not from 1 to %d", s.MaxTasks, maxTasks)
 	}
 	if s.Grace < 0 {
-		return nil, fmt.Errorf("Grace %v: negative", s.Grace)
+		return nil, fmt.Errorf("option Grace %v: negative", s.Grace)
 	}
 	if s.Grace == 0 {
 		s.Grace = defaultGrace
@@ -112,7 +112,7 @@ func (o *Options) settings() (*settings, error) {
 		s.capacity = defaultCapacity
 	}
 	if s.capacity < 0 {
-		return nil, fmt.Errorf("Capacity %d: negative", s.capacity)
+		return nil, fmt.Errorf("option Capacity %d: negative", s.capacity)
 	}
 	s.capacity = max(s.capacity, minCapacity)
 	// Whatever is in the scratch must fit in one record.

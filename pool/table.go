@@ -34,7 +34,7 @@ func createTable(name string, g geometry, functions []*function, o *shm.Options)
 	spec := tableSpec()
 	spec.Size = g.size()
 	spec.Init = func(seg *shm.Segment) error {
-		h, err := mem.At[header](seg.Body(), 0)
+		h, err := headerOf(seg.Body())
 		if err != nil {
 			return err
 		}
