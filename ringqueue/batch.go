@@ -74,7 +74,7 @@ func (q *Queue[T]) putManyPlain(ctx context.Context, vs []T) (int, error) {
 			return n, r.wrap("put", err)
 		}
 		want := min(most, uint64(len(vs)-n))
-		k, cl, st := r.claimEqual(want, q.blocks, q.size)
+		k, cl, st := r.claimEqual(want, q.blocks, q.size, false)
 		if st != done {
 			r.leave(&r.put.side)
 			if st != full {
@@ -100,11 +100,13 @@ func (q *Queue[T]) putManyPlain(ctx context.Context, vs []T) (int, error) {
 	return n, nil
 }
 
-// claimEqual claims an extent for as many of k records of n bytes, in blocks
-// blocks each, as there is room for: all, or half, or a quarter, … of them.
-func (r *Ring) claimEqual(k, blocks, n uint64) (uint64, claim, status) {
+// claimEqual claims an extent for k records of n bytes, in blocks blocks each.
+// If less is set and there is no room for all, it tries half, a quarter, … of
+// them.
+func (r *Ring) claimEqual(k, blocks, n uint64, less bool) (uint64, claim, status) {
 	for ; k > 1; k /= 2 {
-		if cl, st := r.openNow(k*blocks, k, batchLength(k*blocks, k), reservedBatch); st != full {
+		cl, st := r.openNow(k*blocks, k, batchLength(k*blocks, k), reservedBatch)
+		if st != full || !less {
 			return k, cl, st
 		}
 	}
@@ -112,10 +114,11 @@ func (r *Ring) claimEqual(k, blocks, n uint64) (uint64, claim, status) {
 	return 1, cl, st
 }
 
-// waitEqual waits for room for at least one of k records.
+// waitEqual waits for room for k records, or, if that does not come soon, for
+// some of them. Extents are best kept whole: split ones cost both sides.
 func (r *Ring) waitEqual(ctx context.Context, k, blocks, n uint64) (got uint64, cl claim, err error) {
-	cl, err = r.waitClaim(ctx, func() (cl claim, st status) {
-		got, cl, st = r.claimEqual(k, blocks, n)
+	cl, err = r.waitClaim(ctx, k*blocks, func(less bool) (cl claim, st status) {
+		got, cl, st = r.claimEqual(k, blocks, n, less)
 		return cl, st
 	})
 	return got, cl, err
@@ -143,7 +146,7 @@ func (r *Ring) putRun(ctx context.Context, b []byte, lengths []uint32) (int, err
 		if err := r.enter(&r.put.side); err != nil {
 			return n, r.wrap("put", err)
 		}
-		k, cl, st := r.claimRun(lengths[n:])
+		k, cl, st := r.claimRun(lengths[n:], false)
 		if st == full {
 			r.leave(&r.put.side)
 			var err error
@@ -169,24 +172,19 @@ func (r *Ring) putRun(ctx context.Context, b []byte, lengths []uint32) (int, err
 	return n, nil
 }
 
-// claimRun claims an extent for as many of the records as there is room for:
-// all, or half, or a quarter, … of them.
-func (r *Ring) claimRun(lengths []uint32) (int, claim, status) {
+// claimRun claims an extent for as many of the records as may share one. If less
+// is set and there is no room for all, it tries half, a quarter, … of them.
+func (r *Ring) claimRun(lengths []uint32, less bool) (int, claim, status) {
 	k, blocks := r.fitting(lengths, min(len(lengths), maxBatchItems))
-	for {
-		var cl claim
-		var st status
-		if k == 1 {
-			n := uint64(lengths[0])
-			cl, st = r.openNow(blocksFor(n), 1, n, reserved)
-		} else {
-			cl, st = r.openNow(blocks, uint64(k), batchLength(blocks, uint64(k)), reservedBatch)
-		}
-		if st != full || k == 1 {
+	for ; k > 1; k, blocks = r.fitting(lengths, k/2) {
+		cl, st := r.openNow(blocks, uint64(k), batchLength(blocks, uint64(k)), reservedBatch)
+		if st != full || !less {
 			return k, cl, st
 		}
-		k, blocks = r.fitting(lengths, k/2)
 	}
+	n := uint64(lengths[0])
+	cl, st := r.openNow(blocksFor(n), 1, n, reserved)
+	return 1, cl, st
 }
 
 // fitting returns how many of the first most records may share an extent, at
@@ -211,8 +209,9 @@ func (r *Ring) fitting(lengths []uint32, most int) (int, uint64) {
 // waitRun waits for room for at least the first of the records.
 func (r *Ring) waitRun(ctx context.Context, lengths []uint32) (got int, cl claim, err error) {
 	lengths = slices.Clone(lengths) // so that the caller's stay on its stack
-	cl, err = r.waitClaim(ctx, func() (cl claim, st status) {
-		got, cl, st = r.claimRun(lengths)
+	_, blocks := r.fitting(lengths, min(len(lengths), maxBatchItems))
+	cl, err = r.waitClaim(ctx, blocks, func(less bool) (cl claim, st status) {
+		got, cl, st = r.claimRun(lengths, less)
 		return cl, st
 	})
 	return got, cl, err

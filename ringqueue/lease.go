@@ -31,7 +31,8 @@ func (r *Ring) Reserve(ctx context.Context, n int) (Reservation, error) {
 	if err != error(r.put.errFull) {
 		return s, err
 	}
-	cl, err := r.waitClaim(ctx, func() (claim, status) { return r.claimNow(blocksFor(uint64(n)), 1, uint64(n), reserved) })
+	m := blocksFor(uint64(n))
+	cl, err := r.waitClaim(ctx, m, func(bool) (claim, status) { return r.claimNow(m, 1, uint64(n), reserved) })
 	if err != nil {
 		return Reservation{}, err
 	}

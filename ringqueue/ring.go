@@ -31,6 +31,7 @@ type producerSide struct {
 	side
 	role    soleProducer
 	gate    *futex.Gate
+	policy  shm.WaitPolicy
 	items   *atomic.Uint64 // counters in this slot's lines
 	bytes   *atomic.Uint64
 	waits   *atomic.Uint64
@@ -189,6 +190,7 @@ func newRing(seg *shm.Segment, o *Options) (*Ring, error) {
 	}
 	r.put.sole = v.hdr.modes&modeSoleProducer != 0
 	r.put.gate = futex.NewGate(&v.hdr.notFull, policy)
+	r.put.policy = o.Wait
 	r.put.items = seg.Counter(shm.Puts)
 	r.put.bytes = seg.Counter(shm.BytesIn)
 	r.put.waits = seg.Counter(shm.FullWaits)
@@ -483,21 +485,25 @@ func (r *Ring) expired(op string, waitedFor, err error) error {
 // A claimWait is a put that waits for room.
 type claimWait struct {
 	r     *Ring
-	try   func() (claim, status)
+	want  uint64 // blocks of all that is to be put
+	try   func(less bool) (claim, status)
 	claim claim
-	// What the cursors were when try last found no room, and how often Ready
-	// has looked since.
-	reclaim, consume uint64
-	looks            int
+	tries int
+
+	// What Ready compares: where reclaim must be for all to fit, where consume
+	// was when try failed, and how often it has looked since.
+	need, consume uint64
+	looks         int
 }
 
 // Ready looks at the cursors only: to look at the words each time would take
-// their lines from the consumers that are about to release them. Now and then
-// it says yes all the same, because producers may have to reclaim themselves.
+// their lines from the consumers that are about to release them. It is content
+// with less than all the room now and then, and so is every Try before a sleep:
+// there may never be more, and producers may have to reclaim themselves.
 func (w *claimWait) Ready() bool {
-	const every = 64
+	const every = 128
 	w.looks++
-	return w.looks%every == 0 || w.r.core.reclaim.Load() != w.reclaim ||
+	return after(w.r.core.reclaim.Load(), w.need) >= 0 || w.looks%every == 0 ||
 		w.r.maxItems > 0 && w.r.core.consume.Load() != w.consume
 }
 
@@ -509,12 +515,14 @@ func (w *claimWait) Try() (bool, error) {
 	if err := w.r.enter(&w.r.put.side); err != nil {
 		return false, w.r.wrap("put", err)
 	}
-	w.reclaim, w.consume = w.r.core.reclaim.Load(), w.r.core.consume.Load()
-	cl, st := w.try()
+	w.consume = w.r.core.consume.Load()
+	cl, st := w.try(w.tries > 0)
+	w.tries++
 	if st == done {
 		w.claim = cl
 		return true, nil
 	}
+	w.need = w.r.loadTail().pos() + w.want - w.r.blocks
 	w.r.leave(&w.r.put.side)
 	if st == full {
 		return false, nil
@@ -525,14 +533,18 @@ func (w *claimWait) Try() (bool, error) {
 // Slice looks whether those who hold the ring up are dead.
 func (w *claimWait) Slice() { w.r.probeHolders() }
 
-// waitClaim waits until try makes a claim. On success the put side is entered.
-func (r *Ring) waitClaim(ctx context.Context, try func() (claim, status)) (claim, error) {
+// waitClaim waits until try makes a claim, of want blocks or, if less is set,
+// of fewer. On success the put side is entered.
+func (r *Ring) waitClaim(ctx context.Context, want uint64, try func(less bool) (claim, status)) (claim, error) {
 	if err := r.seg.Acquire(); err != nil {
 		return claim{}, r.wrap("put", err)
 	}
 	defer r.seg.Release()
 	r.put.waits.Add(1)
-	w := &claimWait{r: r, try: try}
+	w := &claimWait{r: r, want: want, try: try}
+	if r.put.policy == shm.Block || ctx.Err() != nil {
+		w.tries = 1 // the first try is the last before a sleep
+	}
 	if err := r.put.gate.Wait(ctx, w); err != nil {
 		return claim{}, r.expired("put", ErrFull, err)
 	}
@@ -541,7 +553,8 @@ func (r *Ring) waitClaim(ctx context.Context, try func() (claim, status)) (claim
 
 // waitRoom is openNow for one record of n bytes, and waits for room.
 func (r *Ring) waitRoom(ctx context.Context, n uint64) (claim, error) {
-	return r.waitClaim(ctx, func() (claim, status) { return r.openNow(blocksFor(n), 1, n, reserved) })
+	m := blocksFor(n)
+	return r.waitClaim(ctx, m, func(bool) (claim, status) { return r.openNow(m, 1, n, reserved) })
 }
 
 // A borrowWait is a get that waits for a record.
