@@ -2,6 +2,7 @@ package shm
 
 import (
 	"reflect"
+	"time"
 
 	"github.com/shmkit/shmkit/internal/mem"
 )
@@ -32,9 +33,15 @@ func Reseal(b []byte) {
 	copy(b, mem.BytesOf(h))
 }
 
+// Impatient makes segments wait for their directory's lock for a moment only.
+func Impatient(o Options) *Options {
+	o.dirWait = 50 * time.Millisecond
+	return &o
+}
+
 // LockDir holds a directory's lock until the returned function is called.
 func LockDir(dir string) (unlock func(), err error) {
-	l, err := lockDir(dir)
+	l, err := lockDir(dir, 50*time.Millisecond)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -32,8 +33,9 @@ const (
 
 // liveness is a handle's view of the slots' locks.
 type liveness struct {
-	dir string
-	id  [16]byte
+	dir  string
+	id   [16]byte
+	wait time.Duration // for the directory's lock
 
 	mu    sync.Mutex
 	locks map[int]*flock.Flock // those that this handle holds
@@ -97,7 +99,7 @@ func (l *liveness) tryLock(slot int) (bool, error) {
 // tryJoin is tryLock for a handle that has no slot yet: it must not come
 // between [liveness.ifAbandoned] looking for locks and removing the segment.
 func (l *liveness) tryJoin(slot int) (bool, error) {
-	lock, err := lockDir(l.dir)
+	lock, err := lockDir(l.dir, l.wait)
 	if err != nil {
 		return false, err
 	}
@@ -119,7 +121,7 @@ func (l *liveness) unlock(slot int) {
 // lock for a moment: under the directory's lock, so that nobody who looks for
 // abandoned segments in this moment is misled.
 func (l *liveness) held(slot int) (held, removing bool) {
-	if dir, err := lockDir(l.dir); err == nil {
+	if dir, err := lockDir(l.dir, l.wait); err == nil {
 		defer dir.Unlock()
 	}
 	lock, err := lockFile(l.path(slot), os.O_RDWR)
@@ -133,7 +135,7 @@ func (l *liveness) held(slot int) (held, removing bool) {
 // ifAbandoned calls remove if nobody holds a slot, with the directory locked,
 // so that nobody can join meanwhile. The caller holds none.
 func (l *liveness) ifAbandoned(remove func() error) (bool, error) {
-	dir, err := lockDir(l.dir)
+	dir, err := lockDir(l.dir, l.wait)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil // with its directory
 	}
@@ -191,7 +193,7 @@ func lockNames(dir, prefix string) ([]string, error) {
 // sweepLocks removes the lock files that nobody holds: of dead processes, whose
 // segment may be gone. Whoever wants one makes it anew.
 func sweepLocks(dir string) error {
-	lock, err := lockDir(dir)
+	lock, err := lockDir(dir, 0)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,8 +30,9 @@ const (
 
 // liveness is a handle's view of the slots' locks.
 type liveness struct {
-	fd  int
-	dir string
+	fd   int
+	dir  string
+	wait time.Duration // for the directory's lock
 }
 
 // openLiveness opens the lock descriptor of the file f, which has the given
@@ -122,7 +124,7 @@ func (l *liveness) ifAbandoned(remove func() error) (bool, error) {
 	}
 	// Closing would do, but for the copies that a child has between fork and exec.
 	defer l.set(unix.F_UNLCK, 0, 0)
-	lock, err := lockDir(l.dir)
+	lock, err := lockDir(l.dir, l.wait)
 	if errors.Is(err, os.ErrNotExist) {
 		return true, nil // with its directory
 	}

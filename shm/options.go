@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 )
 
 // A WaitPolicy says how blocked operations of the packages above wait.
@@ -69,6 +70,8 @@ type Options struct {
 
 	// named makes creation go by a temporary name even where an unnamed file can be had.
 	named bool
+	// dirWait is how long to wait for the directory's lock; 0 means [dirLockWait].
+	dirWait time.Duration
 }
 
 // withDefaults returns a copy of o in which zeros are replaced. It accepts nil.

@@ -18,7 +18,7 @@ func TestLockFileExclusion(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			for turns.Load() < 5000 {
+			for turns.Load() < 1000 {
 				drop, err := shm.LockFile(path)
 				if err != nil {
 					t.Error(err)
@@ -33,7 +33,7 @@ func TestLockFileExclusion(t *testing.T) {
 				}
 				if n != 1 || holders.Add(-1) != 0 {
 					t.Error("two holders")
-					turns.Store(5000)
+					turns.Store(1000)
 				}
 				turns.Add(1)
 				drop()
@@ -45,7 +45,7 @@ func TestLockFileExclusion(t *testing.T) {
 
 // A join must not come between a look for abandoned segments and its end.
 func TestJoinWaitsForDirectory(t *testing.T) {
-	o := &shm.Options{Dir: testDir(t), Persistent: true}
+	o := shm.Impatient(shm.Options{Dir: testDir(t), Persistent: true})
 	s := create(t, "x", 8, o)
 	unlock := must(shm.LockDir(o.Dir))(t)
 	_, err := shm.Open("x", o)

@@ -60,6 +60,7 @@ func newSegment(path string, f *os.File, fi fs.FileInfo, live *liveness, h *head
 		mapped: m, body: m[h.bodyOff:], table: table, slot: -1, live: live,
 	}
 	s.uses.Store(2)
+	live.wait = o.dirWait
 	if keepFile {
 		s.file = f
 	}

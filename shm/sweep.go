@@ -19,7 +19,7 @@ func (d Dir) Remove(name string) error {
 	if _, err := os.Lstat(path); err != nil {
 		return wrap("remove", path, err)
 	}
-	lock, err := lockDir(filepath.Dir(path))
+	lock, err := lockDir(filepath.Dir(path), 0)
 	if err != nil {
 		return wrap("remove", path, err)
 	}
