@@ -41,9 +41,10 @@
 // last. If it is killed too, the next one begins again: hooks consist of
 // idempotent steps. A slot is never reused before that.
 //
-// Names are removed under the lock of their directory, after a look whether
-// they still stand for the same file, by somebody who holds all slots' locks.
-// So nobody ever removes a segment that is held, or another one than meant.
+// Except by Dir.Remove, names are removed by somebody who holds all slots' locks,
+// and always under the lock of their directory, after a look whether they still
+// stand for the same file. So nobody ever removes a segment that is held, or
+// another one than meant.
 //
 // Open refuses whatever is not a valid segment of this user, of the expected
 // kind, with an error for each reason, and leaves the file untouched. It uses
