@@ -54,9 +54,13 @@ const (
 )
 
 // maxSteps bounds every loop over shared words. Each round of a correct ring
-// means that somebody else got on; a million in one operation means that the
-// memory is being written by something that does not follow the protocol.
-const maxSteps = 1 << 20
+// means that somebody else got on; so many of them in one operation mean that
+// the memory is being written by something that does not follow the protocol.
+const maxSteps = 1 << 16
+
+// maxWalks bounds how often a walk over all words starts again because the ring
+// has overtaken it.
+const maxWalks = 100
 
 func (c *core) load(pos uint64) word { return word(c.words[pos&c.mask].Load()) }
 

@@ -54,6 +54,9 @@ func (s *soleProducer) takeOver() status {
 		}
 		s.at, s.seen = t, s.loadConsume()
 		r := s.reclaim.Load()
+		if used := after(t.pos(), r); used < 0 || uint64(used) > s.blocks {
+			return corrupt
+		}
 		s.limit = r + s.blocks
 		for q := t.pos() + 1; after(q, s.limit) < 0; q++ {
 			if s.age(s.load(q), q) == same {

@@ -75,13 +75,12 @@ func (v *view) report() (*Report, error) {
 		Consumer:       int(v.hdr.consumer.Load()) - 1,
 		Shutdown:       [...]string{"", "draining", "immediate"}[min(v.hdr.shutdown.Load(), shutdownNow)],
 	}
-	const tries = 100
-	for range tries {
+	for range maxWalks {
 		if v.survey(r) {
 			return r, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: the ring overtook %d walks", ErrCorrupt, tries)
+	return nil, fmt.Errorf("%w: the ring overtook %d walks", ErrCorrupt, maxWalks)
 }
 
 // survey fills in what a walk over the words tells.

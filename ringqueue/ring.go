@@ -150,10 +150,9 @@ func recoverSlot(seg *shm.Segment, slot int) error {
 	if err != nil {
 		return err
 	}
-	const tries = 1000
 	var sum recovery
 	whole := false
-	for i := 0; i < tries && !whole; i++ {
+	for i := 0; i < maxWalks && !whole; i++ {
 		var got recovery
 		got, whole = v.recover(slot)
 		sum.dropped += got.dropped
@@ -164,7 +163,7 @@ func recoverSlot(seg *shm.Segment, slot int) error {
 	seg.Counter(shm.Redelivered).Add(sum.redelivered)
 	seg.Counter(shm.DeadLetters).Add(sum.poisoned)
 	if !whole {
-		return fmt.Errorf("%w: the ring overtook %d walks", ErrCorrupt, tries)
+		return fmt.Errorf("%w: the ring overtook %d walks", ErrCorrupt, maxWalks)
 	}
 	// What it took and did not finish can't be finished any more.
 	seg.CounterOf(slot, shm.TasksDone).Store(seg.CounterOf(slot, shm.Gets).Load())

@@ -80,8 +80,10 @@ func (c *core) recover(slot int) (got recovery, whole bool) {
 }
 
 // length returns how many items wait to be taken. It is exact when nobody is
-// in the middle of an operation.
+// in the middle of an operation, and a guess when the ring moves so fast that no
+// walk over it succeeds.
 func (c *core) length() (int, status) {
+	walks := 0
 	for range maxSteps {
 		t := c.loadTail()
 		if w := c.load(t.pos()); c.age(w, t.pos()) == same {
@@ -94,38 +96,48 @@ func (c *core) length() (int, status) {
 			continue
 		}
 		again, gaps := c.redeliver.load(), c.dropped.load()
-		if (again|gaps)&1 == 0 {
+		if (again|gaps)&1 == 0 || walks == maxWalks {
 			if c.loadTail() != t || c.loadConsume() != at || after(at.pos(), t.pos()) > 0 {
 				continue
 			}
-			return int((t.count() - at.count()) & countMask), done
+			n := (t.count() - at.count()) & countMask
+			return int(min(n, c.blocks)), done
 		}
-		n := 0
-		var behind, discards bool
-		whole := c.visit(func(p uint64, w word) {
-			passed := after(at.pos(), p) > 0
-			switch s := w.state(); {
-			case s == committed:
-				n++
-				behind = behind || passed
-			case w.claimed():
-				n += int(w.items())
-			case (s == discarded || s == discardedBatch) && !passed:
-				discards = true
-			}
-		})
-		if !whole || c.loadConsume() != at {
-			continue
+		walks++
+		if n, whole := c.census(at, again, gaps); whole {
+			return n, done
 		}
-		if again&1 != 0 && !behind {
-			c.redeliver.clear(again)
-		}
-		if gaps&1 != 0 && !discards {
-			c.dropped.clear(gaps)
-		}
-		return n, done
 	}
 	return 0, corrupt
+}
+
+// census counts the items that wait to be taken by a walk, and withdraws the
+// announcements again and gaps if it finds nothing of what they announce. It
+// fails if the ring overtakes the walk, or consume is not at at any more.
+func (c *core) census(at cursor, again, gaps uint64) (n int, whole bool) {
+	var behind, discards bool
+	whole = c.visit(func(p uint64, w word) {
+		passed := after(at.pos(), p) > 0
+		switch s := w.state(); {
+		case s == committed:
+			n++
+			behind = behind || passed
+		case w.claimed():
+			n += int(w.items())
+		case (s == discarded || s == discardedBatch) && !passed:
+			discards = true
+		}
+	})
+	if !whole || c.loadConsume() != at {
+		return 0, false
+	}
+	if again&1 != 0 && !behind {
+		c.redeliver.clear(again)
+	}
+	if gaps&1 != 0 && !discards {
+		c.dropped.clear(gaps)
+	}
+	return n, true
 }
 
 // isFull tells whether m blocks for one item would find no room now.
@@ -169,7 +181,7 @@ func (c *core) holders(yield func(slot int)) {
 // settled tells whether nothing is reserved, waiting or borrowed; what waits is
 // disregarded when ignoreReady is set.
 func (c *core) settled(ignoreReady bool) bool {
-	for range maxSteps {
+	for range maxWalks {
 		open := false
 		if c.visit(func(_ uint64, w word) {
 			if w.claimed() || w.state() == borrowed || w.state() == committed && !ignoreReady {
