@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shmkit/shmkit/ringqueue"
+	"github.com/shmkit/shmkit/shm"
+)
+
+func (a *app) lsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List the segments",
+		Long: `ls lists the segments of the directory, by name: kind, size as asked for at
+creation, depth (of queues: records that can be taken), the processes that hold
+it, age, and type of the elements. A file that is no valid segment is listed
+with the reason, and is no failure.
+
+It changes nothing. Exit status: 0; 1 if the directory can't be read.`,
+		Example: `  shmctl ls
+  shmctl ls --no-headers | awk '{print $1}'
+  shmctl ls -o json | jq -r '.segments[] | select(.depth > 1000) | .name'`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error { return a.ls() },
+	}
+}
+
+func (a *app) ls() error {
+	dir, err := a.dir()
+	if err != nil {
+		return err
+	}
+	l, err := list(dir)
+	if err != nil {
+		return failed("ls", string(dir), err)
+	}
+	if a.format == jsonFmt {
+		return a.printJSON(l)
+	}
+	return l.print(a)
+}
+
+// list reads the directory.
+func list(dir shm.Dir) (*listing, error) {
+	var infos []shm.Info
+	err := guarded(func() (err error) {
+		infos, err = dir.List()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := &listing{Dir: absolute(dir), Segments: []segment{}}
+	for _, info := range infos {
+		s := segmentOf(&info)
+		if info.Err == nil && info.Kind == ringqueue.Kind {
+			depth, err := depthOf(&info)
+			if isGone(err) {
+				continue // since it was listed
+			}
+			if err != nil {
+				s.Error = textOf(err)
+			} else {
+				s.Depth = &depth
+			}
+		}
+		l.Segments = append(l.Segments, s)
+	}
+	return l, nil
+}
+
+// depthOf returns how many records can be taken from a queue.
+func depthOf(info *shm.Info) (depth int, err error) {
+	err = guarded(func() error {
+		i, err := shm.Inspect(info.Path)
+		if err != nil {
+			return err
+		}
+		defer i.Close()
+		r, err := ringqueue.Inspect(i)
+		if err == nil {
+			depth = r.Ready
+		}
+		return err
+	})
+	return depth, err
+}
+
+// segmentOf is what info says in the words of the contract.
+func segmentOf(info *shm.Info) segment {
+	s := segment{
+		Name:       info.Name,
+		Path:       info.Path,
+		Kind:       info.Kind,
+		Layout:     info.Layout,
+		Type:       info.Type,
+		ID:         info.IDText(),
+		Size:       info.Size,
+		FileSize:   info.FileSize,
+		Mode:       fmt.Sprintf("%04o", info.Mode.Perm()),
+		Persistent: info.Persistent,
+		Slots:      info.Slots,
+		Processes:  info.Holders,
+		Dead:       info.Dead,
+	}
+	if info.Err != nil {
+		s.ID, s.Error = "", textOf(info.Err)
+		return s
+	}
+	s.Created = timeOf(info.Created)
+	return s
+}
+
+// textOf returns the reason of err for people, on one line.
+func textOf(err error) *string {
+	text := printable(reason(err))
+	return &text
+}
+
+func (l *listing) print(a *app) error {
+	g := grid{columns: columns("NAME", "KIND", "SIZE>", "DEPTH>", "PROCESSES>", "AGE>", "TYPE")}
+	for i := range l.Segments {
+		s := &l.Segments[i]
+		if s.Created == nil {
+			g.add(s.Name, "bad", size(s.FileSize), none, none, none, *s.Error)
+			continue
+		}
+		depth, what := none, s.Type
+		if s.Depth != nil {
+			depth = count(*s.Depth)
+		}
+		if s.Error != nil {
+			what = *s.Error
+		}
+		g.add(s.Name, s.Kind, size(s.Size), depth, s.holders(), span(age(*s.Created)), what)
+	}
+	return g.print(a.out, "", !a.noHeaders)
+}
+
+// holders says how many processes hold the segment.
+func (s *segment) holders() string {
+	if s.Dead == 0 {
+		return fmt.Sprint(s.Processes)
+	}
+	return fmt.Sprintf("%d+%d dead", s.Processes, s.Dead)
+}
