@@ -29,12 +29,27 @@
 // is taken for dead by a timeout, a heartbeat or a PID: a process that is slow or
 // stopped keeps what it holds.
 //
-// Each step that changes a segment is one atomic store that leaves it whole, and
-// says whose the thing is that it changes. So what a dead process held can be
-// found, given back or thrown away, by whoever needs it next.
-//
 // A child process is the same executable, started anew. What it is to share it
 // gets as arguments: a queue in a struct arrives as a handle of the same queue.
+//
+// # Crash safety
+//
+// Each step that changes a segment is one atomic store that leaves it whole, and
+// says whose the thing is that it changes. So what a dead process held can be
+// found, given back or thrown away, by whoever needs it next. What is lost and
+// what is delivered again, each package's page says.
+//
+// # Memory model
+//
+// Between processes the rules are those that Go has between goroutines: what
+// happens before a value is put, or a task submitted, is visible to whoever gets
+// it. A plain block of package shm orders nothing by itself.
+//
+// # Limits
+//
+// One machine, 64-bit. Linux is the platform of record; elsewhere, and with the
+// build tag portable, the same is done with lock files and polling. On Windows
+// there are no processes and pools.
 //
 // # Dependencies
 //
