@@ -1,11 +1,13 @@
 package pool
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"sync"
 )
+
+// smallItem is for how many bytes of arguments a record has room at first. With
+// its head it is a cache line, which is also what it takes on the ring.
+const smallItem = 64 - taskHeader
 
 // Go submits a task: a call of the function with a in one of p's workers. It
 // waits only while as many tasks are unfinished as [Options].MaxTasks says, or
@@ -23,18 +25,12 @@ func (f *Func[A, R]) Go(ctx context.Context, p *Pool, a A) *Future[R] {
 		return u
 	}
 	u.decode = c.result
-	buf := records.Get().(*[]byte)
-	defer putBuffer(buf)
-	*buf, err = appendItem(begin(*buf), c.arg, &a)
+	u.record, err = appendItem(begin(smallItem), c.arg, &a)
 	if err != nil {
 		u.fail(0, fmt.Errorf("pool: %s: argument: %w", f.name, err))
 		return u
 	}
-	record, keep := *buf, p.settings.Retries > 0
-	if keep {
-		record = bytes.Clone(record)
-	}
-	p.submit(ctx, &u.job, record, keep) // an error is the future's
+	p.submit(ctx, &u.job) // an error is the future's
 	return u
 }
 
@@ -43,14 +39,4 @@ func (f *Func[A, R]) Go(ctx context.Context, p *Pool, a A) *Future[R] {
 // wraps ctx's; the task goes on.
 func (f *Func[A, R]) Apply(ctx context.Context, p *Pool, a A) (R, error) {
 	return f.Go(ctx, p, a).Get(ctx)
-}
-
-// records holds buffers for records that are not kept.
-var records = sync.Pool{New: func() any { return new([]byte) }}
-
-func putBuffer(b *[]byte) {
-	const most = 1 << 20
-	if cap(*b) <= most {
-		records.Put(b)
-	}
 }

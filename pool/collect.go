@@ -76,11 +76,12 @@ func (p *Pool) conclude(r resultRecord, items []byte) {
 	p.settle(r.entry, j)
 }
 
-// deliver hands on the results of the items from first on, of which b holds n.
-// Those whose outcome is known already are passed over.
+// deliver hands on the results of n items, which b holds. They are the next ones:
+// a worker sends its results in their order, and nothing that it has sent is
+// found in its scratch again.
 func (p *Pool) deliver(j *job, first, n int, b []byte) {
-	if n < 0 || first > j.next || n > j.items-first {
-		p.corrupt(j, fmt.Errorf("%w: results %d to %d of %d, expected number %d", shm.ErrCorrupt, first, first+n, j.items, j.next))
+	if first != j.next || n < 0 || n > j.items-first {
+		p.corrupt(j, fmt.Errorf("%w: %d results from number %d on, expected number %d of %d", shm.ErrCorrupt, n, first, j.next, j.items))
 		return
 	}
 	var done, failed uint64
@@ -91,9 +92,6 @@ func (p *Pool) deliver(j *job, first, n int, b []byte) {
 			return
 		}
 		b = rest
-		if k < j.next {
-			continue
-		}
 		if s == statusOK {
 			done++
 		} else {
@@ -146,12 +144,8 @@ func (p *Pool) bury(w *incarnation) {
 		if j == nil {
 			return // terminated
 		}
-		if j.items > 1 {
-			p.salvage(j, w.line, progress, flushed)
-		}
-		// A task of one item is begun when it is taken.
-		begun := j.items == 1 || progress == 2*uint64(j.next)+1
-		p.fell(i, j, w, begun)
+		p.salvage(j, w.line, progress, flushed)
+		p.fell(i, j, w, progress == 2*uint64(j.next)+1)
 	})
 	line.bury()
 	p.mu.Lock()
@@ -160,15 +154,13 @@ func (p *Pool) bury(w *incarnation) {
 	close(w.buried)
 }
 
-// salvage delivers the results that a dead worker had finished and not sent.
+// salvage delivers the results that a dead worker had finished and not sent. If
+// it died between sending those in its scratch and saying so, there are none:
+// it had not gone on yet.
 func (p *Pool) salvage(j *job, line int, progress, flushed uint64) {
-	ended := progress / 2
-	if flushed > uint64(j.next) || ended > uint64(j.items) {
-		p.corrupt(j, fmt.Errorf("%w: progress %d, flushed %d, known %d of %d", shm.ErrCorrupt, progress, flushed, j.next, j.items))
-		return
-	}
-	if ended > uint64(j.next) {
-		p.deliver(j, int(flushed), int(ended-flushed), p.table.scratchOf(line))
+	if ended := progress / 2; ended > uint64(j.next) {
+		ended = min(ended, uint64(j.items)+1) // one more than there can be
+		p.deliver(j, int(min(flushed, ended)), int(ended)-j.next, p.table.scratchOf(line))
 	}
 }
 
@@ -204,8 +196,7 @@ func (p *Pool) requeue(i uint32, j *job) {
 		p.reject(j, p.ending())
 		return
 	}
-	head := p.arm(i, j)
-	record := j.record
+	head, record := p.arm(i, j), j.record
 	if !p.show(i, j) {
 		p.table.seg.Release()
 		return

@@ -27,16 +27,14 @@ type job struct {
 	base   int    // the sink's number of the record's first item
 	items  int    // items in the record
 	next   int    // items of the record whose outcome is known
-	record []byte // the record, if it may be run again
+	record []byte // as it was put; not written to after that
 	deaths int    // workers that died running the record's first item
 
 	generation uint32 // of the run that is queued or running
 }
 
-var blankHead [taskHeader]byte
-
-// begin starts a record of a function's arguments in b.
-func begin(b []byte) []byte { return append(b[:0], blankHead[:]...) }
+// begin returns an empty record, with room for n bytes of items.
+func begin(n int) []byte { return make([]byte, taskHeader, taskHeader+n) }
 
 // advance forgets the first k items of the job: the record begins with the
 // one after them.
@@ -48,9 +46,6 @@ func (j *job) advance(k int) {
 	j.items -= k
 	j.next = max(j.next-k, 0)
 	j.deaths = 0
-	if j.record == nil {
-		return
-	}
 	rest := j.record[taskHeader:]
 	for range k {
 		_, _, rest, _ = cutItem(rest) // our own bytes
@@ -83,25 +78,21 @@ func appendItem[A any](record []byte, c *codec.Codec[A], a *A) ([]byte, error) {
 	return out, nil
 }
 
-// submit queues a job, whose record is b. It waits for a place in the table and
-// for room on the ring until ctx is done. The job's items will all have an
-// outcome, also when submit fails: it returns the error for its caller's
-// convenience. The caller may reuse b unless keep is set.
-func (p *Pool) submit(ctx context.Context, j *job, b []byte, keep bool) error {
+// submit queues a job. It waits for a place in the table and for room on the
+// ring until ctx is done. Each of the job's items will have an outcome, also when
+// submit fails: it returns the error for its caller's convenience.
+func (p *Pool) submit(ctx context.Context, j *job) error {
 	if err := p.enter(); err != nil {
 		j.failRest(err)
 		return err
 	}
 	p.table.hdr.submitted.Add(uint64(j.items))
-	if most := p.tasks.MaxRecord(); len(b) > most {
-		return p.reject(j, fmt.Errorf("%w: argument of %d bytes, at most %d", ErrTooLarge, len(b)-taskHeader-itemHeader, most-taskHeader-itemHeader))
+	if most := p.tasks.MaxRecord(); len(j.record) > most {
+		return p.reject(j, fmt.Errorf("%w: argument of %d bytes, at most %d", ErrTooLarge, len(j.record)-taskHeader-itemHeader, most-taskHeader-itemHeader))
 	}
 	i, err := p.place(ctx)
 	if err != nil {
 		return p.reject(j, err)
-	}
-	if keep {
-		j.record = b
 	}
 	// Terminate may unmap the table as soon as it has failed this job.
 	if err := p.table.seg.Acquire(); err != nil {
@@ -109,11 +100,11 @@ func (p *Pool) submit(ctx context.Context, j *job, b []byte, keep bool) error {
 	}
 	defer p.table.seg.Release()
 	j.generation = taskWord(p.table.entries[i].word.Load()).generation()
-	head := p.arm(i, j)
+	head, record := p.arm(i, j), j.record
 	if !p.show(i, j) {
 		return p.ending()
 	}
-	if err := p.put(ctx, head, b); err != nil {
+	if err := p.put(ctx, head, record); err != nil {
 		if j := p.slots[i].Swap(nil); j != nil {
 			p.table.release(i, j.generation)
 			p.free <- i

@@ -329,6 +329,21 @@ func TestImapEnds(t *testing.T) {
 	}
 }
 
+// TestMapError has the second item fail before the first one.
+func TestMapError(t *testing.T) {
+	p := newPool(t, pool.Options{Workers: 2})
+	path := marker(t)
+	go func() {
+		until(t, "the second has failed", func() bool { return p.Stats().Failed == 1 })
+		remove(t, path)
+	}()
+	_, err := failAfter.Map(patience(t), p, []string{path, "/no such file"}, pool.Chunk(1))
+	var m *pool.MapError
+	if !errors.As(err, &m) || m.Index != 0 || m.Failed != 2 || !strings.Contains(err.Error(), "failed at last (and 1 more)") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestMapCancelled(t *testing.T) {
 	p := newPool(t, pool.Options{Workers: 1})
 	ctx, cancel := context.WithCancel(context.Background())

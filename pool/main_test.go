@@ -68,6 +68,16 @@ var (
 	// stubborn never returns, whatever its context says.
 	stubborn = pool.Register("stubborn", func(context.Context, struct{}) (int, error) { select {} })
 
+	// failAfter fails when the file is gone.
+	failAfter = pool.Register("failAfter", func(_ context.Context, path string) (int, error) {
+		for {
+			if _, err := os.Stat(path); err != nil {
+				return 0, errors.New("failed at last")
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+
 	fail = pool.Register("fail", func(_ context.Context, text string) (int, error) { return 0, errors.New(text) })
 
 	// misbehave ends its item, or the worker, in the way that it is told.
@@ -75,8 +85,8 @@ var (
 		switch how {
 		case "panic":
 			panic("at the disco")
-		case "nil map":
-			map[string]int(nil)[how]++
+		case "index":
+			return []string{how}[len(how)], nil
 		case "exit 3":
 			os.Exit(3)
 		case "exit 0":

@@ -36,7 +36,7 @@ func (k *packer[A]) add(i int, a *A) {
 		return
 	}
 	if k.n == 0 {
-		k.record = begin(k.record)
+		k.record = begin(smallItem)
 		k.base = i
 	}
 	before := len(k.record)
@@ -54,7 +54,7 @@ func (k *packer[A]) add(i int, a *A) {
 			k.refuse(i)
 			return
 		}
-		out = append(begin(nil), item...)
+		out = append(begin(len(item)), item...)
 		k.base = i
 	}
 	k.record = out
@@ -71,15 +71,10 @@ func (k *packer[A]) flush() {
 	if k.n == 0 {
 		return
 	}
-	j := &job{fn: k.fn, sink: k.sink, base: k.base, items: k.n}
-	// The end of a chunk runs again when its worker has died.
-	keep := k.n > 1 || k.pool.settings.Retries > 0
-	err := k.pool.submit(k.ctx, j, k.record, keep)
-	if err != nil && !errors.Is(err, ErrTooLarge) {
+	j := &job{fn: k.fn, sink: k.sink, base: k.base, items: k.n, record: k.record}
+	if err := k.pool.submit(k.ctx, j); err != nil && !errors.Is(err, ErrTooLarge) {
 		k.err = err
 	}
-	if keep {
-		k.record = nil
-	}
+	k.record = nil // the job's
 	k.n = 0
 }

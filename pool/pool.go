@@ -179,8 +179,8 @@ func (p *Pool) Close() {
 // drain tells the workers that there will be nothing more.
 func (p *Pool) drain() {
 	p.drained.Do(func() {
+		close(p.empty) // first: a worker that goes home is not to be replaced
 		p.tasks.Shutdown(false)
-		close(p.empty)
 	})
 }
 

@@ -196,8 +196,9 @@ func (w *worker) runItem(ctx context.Context, function uint32, args []byte) []by
 
 // flush sends the results of the items before k that are in the scratch.
 //
-// If this process dies between the two steps, the parent gets them twice: with
-// the record and from the scratch. It knows by their numbers.
+// If this process dies between the two steps, the scratch still seems to hold
+// them. But progress says then that no item has ended beyond those that the
+// parent has got.
 func (w *worker) flush(ctx context.Context, t taskRecord, k uint32) error {
 	if w.sent == k {
 		return nil
