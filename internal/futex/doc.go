@@ -15,9 +15,7 @@
 // change comes after the bit and its notifier sees the bit. Should the word
 // change between the try and the sleep, the kernel does not sleep. There is no
 // count of waiters that a killed one could leave wrong, and a bit left behind
-// by one costs the next notifier a system call in vain. The protocol was
-// model-checked, with simpler ones that lose wake-ups; explore_test.go has it
-// and them.
+// by one costs the next notifier a system call in vain.
 //
 // # Crash safety
 //
@@ -37,6 +35,6 @@
 //
 // Waiting through the kernel is Linux's. Elsewhere, and with the build tag
 // portable, the leader polls with growing pauses of at most a millisecond.
-// Where futex_waitv is missing or forbidden, cancelling a wait takes up to 20
-// ms.
+// Where futex_waitv is missing or forbidden, the end of a leader's context is told
+// like a change of the object, and wakes other processes' waiters for nothing.
 package futex

@@ -10,7 +10,8 @@ import (
 	"github.com/shmkit/shmkit/internal/fault"
 )
 
-// Slice is the longest sleep. After it a waiter looks around.
+// Slice is the longest time that a wait goes on without looking around: the
+// longest sleep, and the rhythm of [Waiter].Slice.
 const Slice = 50 * time.Millisecond
 
 // A Policy says how a leader waits.
@@ -22,62 +23,73 @@ const (
 	Block                  // sleep at once
 )
 
-// A Waiter is one goroutine's wait for something.
+// A Waiter is one goroutine's wait for something. The methods are called on
+// the goroutine that waits, without any lock, and must not block.
 type Waiter interface {
-	// Ready is a cheap look whether Try is worth while. Spinning calls it
-	// between tries. It may err either way, but not for long.
-	Ready() bool
-
 	// Try makes the attempt. The wait ends when it is done or returns an
-	// error. It must not block, and is called without any lock.
+	// error. The leader calls it, when it spins very often; other waiting
+	// goroutines call it only after [Gate.Interrupt].
 	Try() (done bool, err error)
 
-	// Slice is called after each [Slice] of waiting in vain: the moment to
-	// look whether whoever is waited for has died. It is called without any
-	// lock, before another Try.
+	// Slice is called each time that waiting at the gate has been in vain
+	// for another [Slice]: the moment to look whether whoever is waited for
+	// has died. Another Try follows. The rhythm is the gate's and not the
+	// single wait's, so that it is kept by a sequence of short waits that
+	// all time out, and by a waiter that is woken again and again for
+	// nothing.
 	Slice()
 }
 
+// A Looker is a [Waiter] that knows a cheaper look than Try. Spinning then
+// calls Ready, and Try only when it returns true. Ready may err either way, but
+// not for longer than a Slice: so often Try is called in any case.
+type Looker interface {
+	Waiter
+	Ready() bool
+}
+
 // A Gate is where the goroutines of one handle wait for one word. One of them,
-// the leader, spins and sleeps in the kernel; the others park. So any number of
-// waiting goroutines occupies one thread. A leader that leaves hands on to the
-// goroutine that has waited longest.
+// the leader, spins and sleeps in the kernel; the others, the followers, park.
+// So any number of waiting goroutines occupies one thread. A leader that leaves
+// hands on to the follower that has waited longest.
 //
 // Its methods may be called from several goroutines at once.
 type Gate struct {
-	word   *atomic.Uint32
+	word   *atomic.Uint32 // in shared memory
 	policy Policy
-	budget atomic.Int64 // how long the leader spins; only leaders write it
+	slice  time.Duration // Slice, except in tests
+	bell   bell
+	sleeps atomic.Uint64
+
+	// The leader's. They are handed on with the leadership.
+	patience patience
+	next     time.Time // when Slice is due; zero after a wait that was not in vain
 
 	mu      sync.Mutex
 	led     bool   // there is a leader
-	bell    *bell  // of the leader, once it has slept
-	first   *party // those who wait to lead, oldest first
+	first   *party // the followers, oldest first
 	last    *party
 	waiting int
 }
 
-// A party is a goroutine that waits to lead.
-type party struct {
-	lead       chan struct{} // closed when it is made leader
-	again      chan struct{} // it shall try again by itself
-	queued     bool          // in the gate's list; guarded by its mu
-	prev, next *party
-}
-
-// NewGate returns a gate for the word.
+// NewGate returns a gate for the word, which stays mapped until the last Wait
+// has returned.
+//
+// Where there is only one processor all policies mean Block, because whoever is
+// to bring about the change needs it; with GOMAXPROCS of 1 Adaptive does.
 func NewGate(word *atomic.Uint32, p Policy) *Gate {
-	if p != Block && (runtime.GOMAXPROCS(0) == 1 || runtime.NumCPU() == 1) {
-		p = Block // whoever is to bring about the change needs the processor
+	procs := runtime.GOMAXPROCS(0)
+	if runtime.NumCPU() == 1 || p == Adaptive && procs == 1 {
+		p = Block
 	}
-	g := &Gate{word: word, policy: p}
-	g.budget.Store(int64(firstBudget))
-	return g
+	return &Gate{word: word, policy: p, slice: Slice, bell: bell{word: word}, patience: newPatience(procs)}
 }
 
-// Wait calls w.Try until it is done or returns an error, and sleeps in between.
-// It returns that error, or ctx's when ctx is done first. Try is called at least
-// once if ctx is not done.
+// Wait blocks until w.Try is done, and returns nil, or Try's error, or
+// ctx.Err() when ctx is done first. The caller has tried before; a leader tries
+// once more before it looks at ctx.
+//
+// When Wait has returned, nothing of it touches the word any more.
 func (g *Gate) Wait(ctx context.Context, w Waiter) error {
 	g.mu.Lock()
 	g.waiting++
@@ -91,91 +103,99 @@ func (g *Gate) Wait(ctx context.Context, w Waiter) error {
 			return err
 		}
 	}
-	defer g.handOver() // also when Try panics
-	return g.lead(ctx, w)
+	defer g.handOver() // also when a method of w panics
+	done, err := g.lead(ctx, w)
+	if done {
+		g.next = time.Time{}
+	}
+	return err
 }
 
-// Waiting returns how many goroutines wait at the moment.
+// Waiting returns how many goroutines are in Wait. The number may be old.
 func (g *Gate) Waiting() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.waiting
 }
 
-// Interrupt makes every goroutine that waits try again at once: something
-// outside of the shared memory has changed.
+// Sleeps returns how many times a goroutine of this gate has gone to sleep in
+// the kernel.
+func (g *Gate) Sleeps() uint64 { return g.sleeps.Load() }
+
+// Interrupt makes every goroutine in Wait try again at once: something outside
+// of the shared memory has changed, such as that the handle was closed. What
+// was stored before Interrupt is seen by these tries. It must not be called
+// after the word has been unmapped.
 func (g *Gate) Interrupt() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.bell != nil {
+	if g.led {
 		g.bell.ring()
 	}
 	for p := g.first; p != nil; p = p.next {
-		select {
-		case p.again <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// follow waits until p leads. If it returns false the wait is over with err.
-func (g *Gate) follow(ctx context.Context, p *party, w Waiter) (leads bool, err error) {
-	for {
-		select {
-		case <-p.lead:
-			return true, nil
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-p.again:
-			done, e := w.Try()
-			if !done && e == nil {
-				continue
-			}
-			err = e
-		}
-		g.mu.Lock()
-		queued := p.queued
-		if queued {
-			g.remove(p)
-			g.waiting--
-		}
-		g.mu.Unlock()
-		if !queued { // made leader in the same instant: leave as one
-			g.handOver()
-		}
-		return false, err
+		p.nudge()
 	}
 }
 
 // lead is the leader's wait.
-func (g *Gate) lead(ctx context.Context, w Waiter) error {
+func (g *Gate) lead(ctx context.Context, w Waiter) (done bool, err error) {
+	heard := g.bell.rings.Load()
 	if done, err := w.Try(); done || err != nil {
-		return err
+		return done, err
+	}
+	if g.next.IsZero() {
+		g.next = time.Now().Add(g.slice)
 	}
 	if g.policy != Block {
-		if over, err := g.spin(ctx, w); over {
-			return err
+		if done, err := g.spin(ctx, w, heard); done || err != nil {
+			return done, err
 		}
 	}
-	b := g.hangBell()
-	stop := context.AfterFunc(ctx, b.ring)
-	defer stop()
+	if ctx.Done() != nil {
+		defer g.ringWhenDone(ctx)()
+	}
 	for {
+		heard = g.bell.rings.Load()
 		fault.Point("futex.arm")
 		v := g.word.Or(waiting) | waiting
 		// The bit is set: from here on a change either is seen by this try,
 		// or its notifier sees the bit.
 		if done, err := w.Try(); done || err != nil {
-			return err
+			return done, err
 		}
 		if err := ctx.Err(); err != nil {
-			return err
+			return false, err
 		}
-		if sleep(g.word, v, b, Slice) {
-			w.Slice()
+		if left := time.Until(g.next); left > 0 {
+			g.sleeps.Add(1)
+			g.bell.sleep(v, heard, left)
+		} else {
+			g.lookAround(w)
 		}
 		if done, err := w.Try(); done || err != nil {
-			return err
+			return done, err
+		}
+	}
+}
+
+// lookAround calls w.Slice, which is due.
+func (g *Gate) lookAround(w Waiter) {
+	w.Slice()
+	g.next = time.Now().Add(g.slice)
+}
+
+// ringWhenDone makes the leader return from sleep when ctx is done. The function
+// returned undoes that. Once it has returned the bell is not rung any more, nor
+// the word touched, even if ctx was done in the same instant.
+func (g *Gate) ringWhenDone(ctx context.Context) (undo func()) {
+	rung := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		g.bell.ring()
+		close(rung)
+	})
+	return func() {
+		if !stop() {
+			<-rung
 		}
 	}
 }
@@ -185,48 +205,10 @@ func (g *Gate) handOver() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting--
-	g.bell = nil
-	p := g.first
-	if p == nil {
+	if p := g.first; p != nil {
+		g.remove(p)
+		p.nudge()
+	} else {
 		g.led = false
-		return
 	}
-	g.remove(p)
-	close(p.lead)
-}
-
-// hangBell gives the leader something to be woken by from this process.
-func (g *Gate) hangBell() *bell {
-	b := &bell{word: g.word}
-	g.mu.Lock()
-	g.bell = b
-	g.mu.Unlock()
-	return b
-}
-
-// queue appends a new party. Called with mu held.
-func (g *Gate) queue() *party {
-	p := &party{lead: make(chan struct{}), again: make(chan struct{}, 1), queued: true, prev: g.last}
-	if g.last != nil {
-		g.last.next = p
-	} else {
-		g.first = p
-	}
-	g.last = p
-	return p
-}
-
-// remove takes p out of the list. Called with mu held.
-func (g *Gate) remove(p *party) {
-	if p.prev != nil {
-		p.prev.next = p.next
-	} else {
-		g.first = p.next
-	}
-	if p.next != nil {
-		p.next.prev = p.prev
-	} else {
-		g.last = p.prev
-	}
-	p.prev, p.next, p.queued = nil, nil, false
 }

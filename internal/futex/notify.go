@@ -12,21 +12,27 @@ const (
 	sequence = 2 // one step of the sequence number above it
 )
 
-// Notify wakes all who wait for w, in every process, and tells whether anybody
-// may have been waiting. It is called after the change that they wait for, and
-// never blocks.
-func Notify(w *atomic.Uint32) bool { return w.Load()&waiting != 0 && notify(w) }
+// Notify wakes all who wait for w, in every process. It is called after the
+// change that they wait for, and never blocks. It tells whether it has called
+// the kernel: false when nobody waits, or somebody else woke them after the
+// change.
+func Notify(w *atomic.Uint32) (woke bool) { return w.Load()&waiting != 0 && notify(w) }
 
 // notify is apart so that Notify is inlined.
 func notify(w *atomic.Uint32) bool {
 	v := w.Load()
 	if v&waiting == 0 {
-		return true // somebody else did it after our change
+		return false // somebody else did it, after our change
 	}
 	fault.Point("futex.notify")
-	if w.CompareAndSwap(v, (v+sequence)&^waiting) {
-		fault.Point("futex.wake")
+	if !w.CompareAndSwap(v, (v+sequence)&^waiting) {
+		// Another notifier swapped it after our change; or another waiter set
+		// the bit, which was set: then the swap does not fail.
+		return false
+	}
+	fault.Point("futex.wake")
+	if !wakeDropped() {
 		Wake(w, math.MaxInt32)
-	} // else somebody else did, after our change
+	}
 	return true
 }

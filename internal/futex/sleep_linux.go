@@ -3,8 +3,6 @@
 package futex
 
 import (
-	"errors"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -13,61 +11,57 @@ import (
 	"github.com/shmkit/shmkit/internal/mem"
 )
 
-// cancelSlice is the longest sleep where futex_waitv can't be had: a ring of
-// the bell can be missed there between a look at it and the sleep.
-const cancelSlice = 20 * time.Millisecond
+// blindPause is how long a waiter sleeps when the kernel refuses to let it sleep
+// on the word. It has been seen from no kernel; the wait is then polling.
+const blindPause = time.Millisecond
 
-// noWaitv is set when the kernel has refused futex_waitv: it is too old
-// (ENOSYS), or a container's seccomp filter forbids it (EPERM).
-var noWaitv atomic.Bool
+// kernel is what this package needs of the operating system. It is replaced in
+// tests.
+type kernel struct {
+	waitEither func(shared *atomic.Uint32, val uint32, private *atomic.Uint32, privVal uint32, d time.Duration) error
+	wait       func(w *atomic.Uint32, val uint32, d time.Duration) error
 
-// waitEither is a variable for tests.
-var waitEither = mem.FutexWaitEither
-
-// Wait sleeps while *w is val, for at most d; it may return early for no
-// reason. It tells whether the time ran out.
-func Wait(w *atomic.Uint32, val uint32, d time.Duration) (timedOut bool) {
-	return errors.Is(mem.FutexWait(w, val, d), unix.ETIMEDOUT)
+	// noEither is set once waitEither has been refused: the kernel is older
+	// than Linux 5.16 (ENOSYS), or a container's seccomp filter forbids the
+	// call (EPERM, in theory anything).
+	noEither atomic.Bool
 }
 
-// Wake wakes at most n of those who sleep on w, in every process.
-func Wake(w *atomic.Uint32, n int) int { return mem.FutexWake(w, n) }
+// system is the kernel that the process runs on.
+var system = &kernel{waitEither: mem.FutexWaitEither, wait: mem.FutexWait}
 
-// A bell wakes the leader from inside of its process.
-type bell struct {
-	rung atomic.Uint32  // private futex
-	word *atomic.Uint32 // what the leader sleeps on besides
-}
-
-// ring makes the leader return from sleep, or from the next one.
-func (b *bell) ring() {
-	b.rung.Store(1)
-	if noWaitv.Load() {
-		Wake(b.word, math.MaxInt32) // for nothing, to the others
-		return
+// sleepEither sleeps while *shared is val and *private is privVal, for at most
+// d. It returns false, once and for ever, when the kernel does not offer that.
+func (k *kernel) sleepEither(shared *atomic.Uint32, val uint32, private *atomic.Uint32, privVal uint32, d time.Duration) bool {
+	if k.noEither.Load() {
+		return false
 	}
-	mem.FutexWakePrivate(&b.rung, 1)
-}
-
-// sleep waits until *w is not val or the bell rings, for at most d; it may
-// return early for no reason. It tells whether the time ran out.
-func sleep(w *atomic.Uint32, val uint32, b *bell, d time.Duration) (timedOut bool) {
-	defer b.rung.Store(0) // whoever rang did so before the try that comes now
-	if !noWaitv.Load() {
-		err := waitEither(w, val, &b.rung, d)
-		if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
-			return errors.Is(err, unix.ETIMEDOUT)
-		}
-		noWaitv.Store(true)
+	switch k.waitEither(shared, val, private, privVal, d) {
+	case nil, unix.EAGAIN, unix.EINTR, unix.ETIMEDOUT:
+		return true
 	}
-	for deadline := time.Now().Add(d); b.rung.Load() == 0; {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return true
-		}
-		if !Wait(w, val, min(left, cancelSlice)) {
-			return false
-		}
-	}
+	k.noEither.Store(true)
 	return false
 }
+
+// sleep sleeps while *w is val, for at most d. It tells whether the time ran out.
+func (k *kernel) sleep(w *atomic.Uint32, val uint32, d time.Duration) (timedOut bool) {
+	switch k.wait(w, val, d) {
+	case nil, unix.EAGAIN, unix.EINTR:
+		return false
+	case unix.ETIMEDOUT:
+		return true
+	}
+	time.Sleep(min(d, blindPause))
+	return false
+}
+
+// Wait sleeps while *w is val, for at most d; it may return early for no
+// reason. It tells whether the time ran out. It occupies a thread.
+func Wait(w *atomic.Uint32, val uint32, d time.Duration) (timedOut bool) {
+	return system.sleep(w, val, d)
+}
+
+// Wake wakes at most n of those who sleep on w, in every process, and returns
+// how many.
+func Wake(w *atomic.Uint32, n int) int { return mem.FutexWake(w, n) }

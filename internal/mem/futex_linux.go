@@ -53,24 +53,25 @@ type waitv struct {
 	_     uint32
 }
 
-// FutexWaitEither sleeps while *shared is val and *private is 0, for at most d.
-// Errors are those of FutexWait, and ENOSYS or EPERM where the kernel, or a
-// container's seccomp filter, does not offer futex_waitv (Linux 5.16).
-func FutexWaitEither(shared *atomic.Uint32, val uint32, private *atomic.Uint32, d time.Duration) error {
+// FutexWaitEither sleeps while *shared is val and *private is privVal, for at
+// most d. It returns nil when woken, EAGAIN (a value was another), EINTR or
+// ETIMEDOUT; and ENOSYS or EPERM where the kernel, or a container's seccomp
+// filter, does not offer futex_waitv (Linux 5.16). It blocks its thread. private
+// must be on the heap.
+func FutexWaitEither(shared *atomic.Uint32, val uint32, private *atomic.Uint32, privVal uint32, d time.Duration) error {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
 		return err
 	}
-	deadline := unix.NsecToTimespec(now.Nano() + int64(d))
+	ns := now.Nano() + int64(d)
+	deadline := [2]int64{ns / 1e9, ns % 1e9} // struct __kernel_timespec, on 32 bits too
 	words := [2]waitv{
 		{val: uint64(val), addr: uint64(uintptr(unsafe.Pointer(shared))), flags: futex32},
-		{addr: uint64(uintptr(unsafe.Pointer(private))), flags: futex32 | futexPrivate},
+		{val: uint64(privVal), addr: uint64(uintptr(unsafe.Pointer(private))), flags: futex32 | futexPrivate},
 	}
 	_, _, e := unix.Syscall6(unix.SYS_FUTEX_WAITV, uintptr(unsafe.Pointer(&words)), uintptr(len(words)), 0,
 		uintptr(unsafe.Pointer(&deadline)), unix.CLOCK_MONOTONIC, 0)
-	// The addresses in words are not pointers to the collector, and private
-	// lives on the heap.
-	runtime.KeepAlive(private)
+	runtime.KeepAlive(private) // words holds its address as a number
 	if e != 0 {
 		return e
 	}
