@@ -126,6 +126,7 @@ func (t *table) runningOn(worker uint32, f func(i uint32, w taskWord)) {
 // prepare readies a line for a worker that is about to be started. Nobody else
 // writes it: its last worker is dead and buried.
 func (l *workerLine) prepare(id uint32) {
+	fault.Point("pool.prepare")
 	l.progress.Store(0)
 	l.flushed.Store(0)
 	l.task.Store(0)
@@ -140,6 +141,7 @@ func (l *workerLine) prepare(id uint32) {
 
 // bury marks the worker on the line as dead.
 func (l *workerLine) bury() {
+	fault.Point("pool.bury")
 	l.task.Store(0)
 	l.since.Store(now())
 	l.state.Store(uint64(workerDead))
