@@ -4,7 +4,7 @@
 // [For] decides once per type how its values travel. The first that fits:
 //
 //   - A type with UnmarshalBinary and AppendBinary or MarshalBinary encodes
-//     itself. So do handles of queues and dicts, and [time.Time].
+//     itself. So do handles of queues, and [time.Time].
 //   - Byte slices and strings, and named types of them, are sent as they are.
 //   - Plain types are copied: bool, integers, floats, complex numbers, and
 //     arrays and structs of them, unexported fields included, down to which

@@ -19,7 +19,9 @@
 //	free → reserved → committed → borrowed → released → free
 //
 // Claiming room is one compare-and-swap of that word, which publishes owner and
-// length together; each later change is one store by the owner. Three cursors
+// length together, and so is borrowing; each other change is one store by the
+// owner. (A sole producer needs no claim: its Put goes from free to committed by
+// one store.) Three cursors
 // (tail, consume, reclaim) save everybody the walk, but are only hints that
 // anybody can recompute and help forward. Nobody waits for anybody, but for the
 // record at the head to be committed, because the order is kept.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package ringqueue_test
 
 import (
@@ -28,6 +30,7 @@ var children = map[string]func(args []string){
 	"hold":        childHold,
 	"putForever":  childPutForever,
 	"takeForever": childTakeForever,
+	"hotPath":     childHotPath,
 }
 
 func TestMain(m *testing.M) {

@@ -48,7 +48,7 @@ type Options struct {
 
 	// Persistent keeps the queue when the last process has left it. Else the
 	// last one that closes it removes it, or, when that one was killed, the
-	// next [shm.Dir.Sweep]. Creation only.
+	// next [shm.Dir.Sweep], Open or Create of the name. Creation only.
 	Persistent bool
 
 	// Mode is the file's permission bits. 0: 0600. Creation only.

@@ -225,6 +225,9 @@ func killOne(p *pool.Pool, killed map[int]bool) bool {
 		return false
 	}
 	defer worker.Release()
-	killed[pid] = worker.Kill() == nil
-	return killed[pid]
+	if err := worker.Kill(); err != nil {
+		return false
+	}
+	killed[pid] = true
+	return true
 }

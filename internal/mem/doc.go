@@ -1,5 +1,6 @@
-// Package mem is the only package of the module that uses unsafe: it gives
-// typed views of mapped memory, release stores, and the processor's spin hint.
+// Package mem is the only package of the module that uses unsafe: it maps files
+// (with their tail twice in a row), gives typed views of mapped memory, release
+// stores, the processor's spin hint, and makes the futex system calls.
 //
 // A view is a Go pointer or slice into a mapping. It is made once, when a
 // segment is opened, from an offset that is checked against the mapping there
