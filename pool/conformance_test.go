@@ -179,6 +179,23 @@ func TestConformance(t *testing.T) {
 		}
 	})
 
+	t.Run("O30_large_pool", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("200 processes")
+		}
+		p := newPool(t, pool.Options{Workers: 200})
+		ys, err := square.Map(patience(t), p, numbers(1000))
+		sum := 0
+		for _, y := range ys {
+			sum += y
+		}
+		if sum != 332833500 || err != nil {
+			t.Fatalf("%d, %v", sum, err)
+		}
+		p.Close()
+		join(t, p)
+	})
+
 	t.Run("X06_exit", func(t *testing.T) {
 		p := newPool(t, pool.Options{Workers: 1})
 		_, err := misbehave.Apply(patience(t), p, "exit 3")

@@ -31,6 +31,14 @@ var (
 	})
 )
 
+// end ends a pool whose tasks nobody needs any more, and waits for it.
+func end(p *pool.Pool) {
+	p.Terminate()
+	if err := p.Join(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+}
+
 func Example() {
 	ctx := context.Background()
 	p, err := pool.New(&pool.Options{Workers: 2})
@@ -38,7 +46,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Terminate()
+	defer end(p)
 
 	fmt.Println(cube.Apply(ctx, p, 3))
 	fmt.Println(cube.Map(ctx, p, []int{1, 2, 3, 4}))
@@ -58,7 +66,7 @@ func ExampleFunc_Go() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Terminate()
+	defer end(p)
 
 	a := shout.Go(ctx, p, "hello")
 	b := shout.Go(ctx, p, "")
@@ -78,7 +86,7 @@ func ExampleWorkerError() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Terminate()
+	defer end(p)
 
 	_, err = quit.Apply(ctx, p, 3)
 	var w *pool.WorkerError
@@ -98,7 +106,7 @@ func ExampleFunc_ImapUnordered() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Terminate()
+	defer end(p)
 
 	words := slices.Values([]string{"read", "", "lazily"})
 	for r := range shout.ImapUnordered(ctx, p, words) {
