@@ -15,7 +15,9 @@
 // change comes after the bit and its notifier sees the bit. Should the word
 // change between the try and the sleep, the kernel does not sleep. There is no
 // count of waiters that a killed one could leave wrong, and a bit left behind
-// by one costs the next notifier a system call in vain.
+// by one costs the next notifier a system call in vain. The protocol was
+// model-checked, with simpler ones that lose wake-ups; explore_test.go has it
+// and them.
 //
 // # Crash safety
 //
