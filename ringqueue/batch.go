@@ -263,6 +263,17 @@ func (q *Queue[T]) TryGetMany(dst []T) (int, error) {
 		if err := r.enter(&r.get.side); err != nil {
 			return total, r.wrap("get", err)
 		}
+		if r.get.sole && q.flat {
+			n, err := q.getSeries(dst[total:])
+			total += n
+			if err == nil {
+				continue // a series also ends where the lap does
+			}
+			if total > 0 && err == error(r.get.errEmpty) {
+				err = nil
+			}
+			return total, err
+		}
 		n, st := r.borrowRunNow(loans[:min(len(dst)-total, batchItems)])
 		if st != done {
 			r.leave(&r.get.side)
@@ -281,6 +292,41 @@ func (q *Queue[T]) TryGetMany(dst []T) (int, error) {
 		}
 	}
 	return total, nil
+}
+
+// getSeries takes one series of flat items from an exclusive side. Called with
+// the get side entered; leaves it.
+func (q *Queue[T]) getSeries(dst []T) (int, error) {
+	r := q.r
+	run, st := r.borrowSeriesNow(uint64(min(len(dst), batchItems)))
+	if st != done {
+		r.leave(&r.get.side)
+		return 0, r.fail("get", st)
+	}
+	// One span for all: a series does not wrap, but for a single record.
+	n, size := int(run.n), run.first.word.length()
+	each := run.first.word.blocks()
+	src, ok := r.span(run.first.pos, (run.n-1)*each*blockSize+size)
+	switch {
+	case !ok || size != q.size:
+		n = 0 // not written by this library
+	case q.size == each*blockSize:
+		copy(mem.BytesOfSlice(dst[:n]), src)
+	default:
+		for i := range n {
+			mem.Get(src[uint64(i)*each*blockSize:], &dst[i])
+		}
+	}
+	r.count(true, r.get.items, run.n)
+	r.count(true, r.get.bytes, run.n*size)
+	r.releaseSeries(run)
+	r.reclaimRun(run.first.pos, run.first.pos+run.n*each)
+	r.wakePutters()
+	r.leave(&r.get.side)
+	if n == 0 {
+		return 0, r.fail("get", corrupt)
+	}
+	return n, nil
 }
 
 // takeRun copies borrowed records out and releases them. Called with the get

@@ -213,7 +213,7 @@ func runModel(t *rapid.T, m *ringMemory, sole bool, maxItems, poison uint64) {
 	serial := 0
 	newPayload := func() string {
 		serial++
-		n := rapid.IntRange(4, 2*blockSize).Draw(t, "size")
+		n := rapid.OneOf(rapid.Just(8), rapid.IntRange(4, 2*blockSize)).Draw(t, "size")
 		return string(binary.LittleEndian.AppendUint32(make([]byte, n-4), uint32(serial)))
 	}
 	queued := func() (n int) {
@@ -375,7 +375,14 @@ func runModel(t *rapid.T, m *ringMemory, sole bool, maxItems, poison uint64) {
 			var n int
 			var st status
 			most := rapid.IntRange(1, 4).Draw(t, "most")
-			if sole {
+			if sole && rapid.Bool().Draw(t, "series") {
+				var run series
+				run, st = consumer.borrowSeries(uint64(most))
+				for ; st == done && n < int(run.n); n++ {
+					loans[n] = run.first
+					loans[n].pos += uint64(n) * run.first.word.blocks()
+				}
+			} else if sole {
 				n, st = consumer.borrowRun(loans[:most])
 			} else {
 				n, st = a.borrowRun(loans[:most])

@@ -247,6 +247,12 @@ func TestDeathAtEachStep(t *testing.T) {
 			}
 			r.c.reclaimAll()
 		},
+		"sole series": func(r *ring) {
+			if run, st := r.s.borrowSeries(4); st == done {
+				r.c.releaseSeries(run)
+				r.c.reclaimAll()
+			}
+		},
 		"sole get": func(r *ring) {
 			if l, st := r.s.borrow(); st == done {
 				r.c.release(l)
@@ -344,7 +350,7 @@ func checkAfterDeath(t *testing.T, m *ringMemory, op string, prefill int) {
 		if op == "nack" && len(kept) != prefill {
 			t.Fatalf("%s: %q left of %q", op, kept, before)
 		}
-	case "run", "sole run":
+	case "run", "sole run", "sole series":
 		if !strings.HasSuffix(before, kept) && kept != "ba" && kept != before {
 			t.Fatalf("%s: %q left of %q", op, kept, before)
 		}

@@ -255,6 +255,71 @@ func (s *soleConsumer) borrowRun(loans []loan) (int, status) {
 	return n, done
 }
 
+// A series is a run of records with the same word: same length, same producer,
+// same lap. So are most runs of a queue whose items all have one size.
+type series struct {
+	first loan
+	n     uint64 // records
+}
+
+// series returns the words of the blocks of a series, and how many each has.
+func (c *core) series(s series) (words []atomic.Uint64, each uint64) {
+	each = s.first.word.blocks()
+	ix := s.first.pos & c.mask
+	return c.words[ix : ix+s.n*each], each
+}
+
+// borrowSeries is borrowRun for a series of at most most records. No address in
+// it depends on what a word says, so that the misses of several lines overlap.
+func (s *soleConsumer) borrowSeries(most uint64) (series, status) {
+	w, ok := s.ordinary(s.at)
+	if !ok || s.redeliver.load()&1 != 0 {
+		l, st := s.borrow()
+		return series{l, 1}, st
+	}
+	p, each := s.at.pos(), w.blocks()
+	run := series{loan{p, w.borrowedBy(s.me)}, max(min(most, (s.blocks-p&s.mask)/each), 1)}
+	if each > s.blocks-p&s.mask {
+		run.n = 1 // it wraps
+	}
+	if run.n > 1 {
+		words, _ := s.series(run)
+		n := uint64(1)
+		for n < run.n && word(words[n*each].Load()) == w {
+			n++
+		}
+		run.n = n
+	}
+	if !s.swap(p+(run.n-1)*each, w, run.first.word, "ring.sole.borrow") {
+		l, st := s.borrow()
+		return series{l, 1}, st
+	}
+	if run.n > 1 {
+		words, _ := s.series(run)
+		for i := range run.n - 1 {
+			fault.Point("ring.sole.borrow.run")
+			storeRelease(&words[i*each], run.first.word)
+		}
+	}
+	s.moveTo(s.at.plus(run.n*each, run.n))
+	return run, done
+}
+
+// releaseSeries is release for each record of a series.
+func (c *core) releaseSeries(run series) {
+	if run.n > 1 {
+		words, each := c.series(run)
+		w := run.first.word.with(released)
+		for i := range run.n - 1 {
+			fault.Point("ring.release.run")
+			storeRelease(&words[i*each], w)
+		}
+	}
+	last := run.first
+	last.pos += (run.n - 1) * run.first.word.blocks()
+	c.release(last)
+}
+
 // ordinary returns the word at at if it is a record's that was never delivered.
 func (s *soleConsumer) ordinary(at cursor) (word, bool) {
 	p := at.pos()

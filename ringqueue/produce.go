@@ -172,13 +172,17 @@ func (c *core) commitWhole(cl claim) {
 // commitEqual is commitBatch for k records of n bytes each.
 func (c *core) commitEqual(cl claim, k, n uint64) {
 	each := blocksFor(n)
-	q := cl.pos
+	first := makeWord(cl.word.tag(), n, c.me, 0, committed)
+	q, w := cl.pos, first
 	for range k - 1 {
 		q += each
+		if q&c.mask < each { // the first in a new lap
+			w = makeWord(c.lap(q), n, c.me, 0, committed)
+		}
 		fault.Point("ring.commit.inner")
-		storeRelease(&c.words[q&c.mask], makeWord(c.lap(q), n, c.me, 0, committed))
+		storeRelease(&c.words[q&c.mask], w)
 	}
-	c.store(cl.pos, makeWord(cl.word.tag(), n, c.me, 0, committed), "ring.commit")
+	c.store(cl.pos, first, "ring.commit")
 }
 
 // commitBatch makes the records of a batch visible, all at once to whoever

@@ -404,6 +404,19 @@ func (r *Ring) borrowRunNow(loans []loan) (int, status) {
 	return n, st
 }
 
+// borrowSeriesNow takes a series on an exclusive side without waiting.
+func (r *Ring) borrowSeriesNow(most uint64) (series, status) {
+	flag := r.core.shutdown.Load()
+	if flag == shutdownNow {
+		return series{}, ended
+	}
+	run, st := r.get.role.borrowSeries(most)
+	if st == empty && flag != 0 {
+		st = ended
+	}
+	return run, st
+}
+
 // committed tells the consumers that there is something to take.
 func (r *Ring) committed(items, bytes uint64) {
 	r.count(r.put.sole, r.put.items, items)
