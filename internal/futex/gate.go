@@ -124,13 +124,15 @@ func (g *Gate) Sleeps() uint64 { return g.sleeps.Load() }
 
 // Interrupt makes every goroutine in Wait try again at once: something outside
 // of the shared memory has changed, such as that the handle was closed. What
-// was stored before Interrupt is seen by these tries. It must not be called
-// after the word has been unmapped.
+// was stored before Interrupt is seen by these tries. Who waits for the word in
+// other processes may be woken too, for nothing. It must not be called after the
+// word has been unmapped.
 func (g *Gate) Interrupt() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.led {
 		g.bell.ring()
+		Notify(g.word) // a leader that can't be cancelled does not hear the bell
 	}
 	for p := g.first; p != nil; p = p.next {
 		p.nudge()
@@ -151,7 +153,8 @@ func (g *Gate) lead(ctx context.Context, w Waiter) (done bool, err error) {
 			return done, err
 		}
 	}
-	if ctx.Done() != nil {
+	cancellable := ctx.Done() != nil
+	if cancellable {
 		defer g.ringWhenDone(ctx)()
 	}
 	for {
@@ -168,7 +171,15 @@ func (g *Gate) lead(ctx context.Context, w Waiter) (done bool, err error) {
 		}
 		if left := time.Until(g.next); left > 0 {
 			g.sleeps.Add(1)
-			g.bell.sleep(v, heard, left)
+			if cancellable {
+				if ctx.Done() == nil {
+				Wait(g.word, v, left)
+			} else {
+				g.bell.sleep(v, heard, left)
+			}
+			} else { // cheaper; Interrupt goes through the word too
+				Wait(g.word, v, left)
+			}
 		} else {
 			g.lookAround(w)
 		}
