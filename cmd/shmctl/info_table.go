@@ -175,7 +175,7 @@ func (q *queue) facts() [][2]string {
 		{"ready", ready},
 		{"reserved", count(q.Reserved) + ", being written"},
 		{"borrowed", count(q.Borrowed) + ", being read"},
-		{"used", fmt.Sprintf("%s of %s, %d %%", exactSize(q.Used), exactSize(q.Capacity), q.Used*100/max(q.Capacity, 1))},
+		{"used", fmt.Sprintf("%s of %s, %d %%", size(q.Used), size(q.Capacity), q.Used*100/max(q.Capacity, 1))},
 		{"items", limit},
 		{"record", "at most " + exactSize(q.MaxRecord)},
 		{"deliveries", attempts},
