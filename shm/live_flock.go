@@ -99,7 +99,14 @@ func (l *liveness) tryLock(slot int) (bool, error) {
 // tryJoin is tryLock for a handle that has no slot yet: it must not come
 // between [liveness.ifAbandoned] looking for locks and removing the segment.
 func (l *liveness) tryJoin(slot int) (bool, error) {
-	lock, err := lockDir(l.dir, l.wait)
+	// Every join and every look at a slot takes this lock here, and it is not
+	// fair: hundreds of processes that start at once need more time than usual.
+	const forJoins = time.Minute
+	wait := l.wait
+	if wait == 0 {
+		wait = forJoins
+	}
+	lock, err := lockDir(l.dir, wait)
 	if err != nil {
 		return false, err
 	}
