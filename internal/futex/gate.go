@@ -172,11 +172,7 @@ func (g *Gate) lead(ctx context.Context, w Waiter) (done bool, err error) {
 		if left := time.Until(g.next); left > 0 {
 			g.sleeps.Add(1)
 			if cancellable {
-				if ctx.Done() == nil {
-				Wait(g.word, v, left)
-			} else {
 				g.bell.sleep(v, heard, left)
-			}
 			} else { // cheaper; Interrupt goes through the word too
 				Wait(g.word, v, left)
 			}
@@ -187,6 +183,18 @@ func (g *Gate) lead(ctx context.Context, w Waiter) (done bool, err error) {
 			return done, err
 		}
 	}
+}
+
+// sleep sleeps in the kernel while the word is val, the bell has rung no more
+// often than heard, and for at most d. With a context that can't end the bell is
+// not listened to, because one word is cheaper than two.
+func (g *Gate) sleep(ctx context.Context, val, heard uint32, d time.Duration) {
+	g.sleeps.Add(1)
+	if ctx.Done() == nil {
+		Wait(g.word, val, d)
+		return
+	}
+	g.bell.sleep(val, heard, d)
 }
 
 // lookAround calls w.Slice, which is due.
