@@ -1,6 +1,7 @@
 package futex_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -25,6 +26,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 		n               int
 	}{
 		{"block", "block", "futex", 2_000},
+		{"block, cancellable", "cancellable", "futex", 2_000},
 		{"spin", "spin", "spinning", 20_000},
 		{"adaptive", "adaptive", "spinning", 20_000},
 	} {
@@ -75,9 +77,14 @@ type table struct {
 
 // games are ways to play n round trips, as the first player or the second.
 var games = map[string]func(t *table, first bool, n int){
-	"block":    func(t *table, first bool, n int) { playGates(t, first, n, futex.Block) },
-	"spin":     func(t *table, first bool, n int) { playGates(t, first, n, futex.Spin) },
-	"adaptive": func(t *table, first bool, n int) { playGates(t, first, n, futex.Adaptive) },
+	"block":    func(t *table, first bool, n int) { playGates(bg, t, first, n, futex.Block) },
+	"spin":     func(t *table, first bool, n int) { playGates(bg, t, first, n, futex.Spin) },
+	"adaptive": func(t *table, first bool, n int) { playGates(bg, t, first, n, futex.Adaptive) },
+	"cancellable": func(t *table, first bool, n int) {
+		ctx, cancel := context.WithCancel(bg)
+		defer cancel()
+		playGates(ctx, t, first, n, futex.Block)
+	},
 	"spinning": func(t *table, first bool, n int) {
 		playRaw(t, first, n, func(*atomic.Uint32, uint32) { mem.Pause() }, func(*atomic.Uint32) {})
 	},
@@ -120,7 +127,7 @@ func (c *change) Try() (bool, error) { return c.value.Load() == c.want, nil }
 func (c *change) Slice()             {}
 
 // playGates plays with a gate on each side, and no look at all before Wait.
-func playGates(t *table, first bool, n int, p futex.Policy) {
+func playGates(ctx context.Context, t *table, first bool, n int, p futex.Policy) {
 	mine, theirs := &t.pong, &t.ping
 	if first {
 		mine, theirs = theirs, mine
@@ -133,7 +140,7 @@ func playGates(t *table, first bool, n int, p futex.Policy) {
 			mine.value.Store(c.want)
 			futex.Notify(&mine.word)
 		}
-		must(g.Wait(bg, c))
+		must(g.Wait(ctx, c))
 		if !first {
 			mine.value.Store(c.want)
 			futex.Notify(&mine.word)
