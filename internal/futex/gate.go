@@ -153,8 +153,7 @@ func (g *Gate) lead(ctx context.Context, w Waiter) (done bool, err error) {
 			return done, err
 		}
 	}
-	cancellable := ctx.Done() != nil
-	if cancellable {
+	if ctx.Done() != nil {
 		defer g.ringWhenDone(ctx)()
 	}
 	for {
@@ -170,12 +169,7 @@ func (g *Gate) lead(ctx context.Context, w Waiter) (done bool, err error) {
 			return false, err
 		}
 		if left := time.Until(g.next); left > 0 {
-			g.sleeps.Add(1)
-			if cancellable {
-				g.bell.sleep(v, heard, left)
-			} else { // cheaper; Interrupt goes through the word too
-				Wait(g.word, v, left)
-			}
+			g.sleep(ctx, v, heard, left)
 		} else {
 			g.lookAround(w)
 		}
