@@ -1,0 +1,119 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestProgram builds the program and runs it as people do.
+func TestProgram(t *testing.T) {
+	useDir(t)
+	bin := filepath.Join(t.TempDir(), "shmctl")
+	build := exec.Command("go", "build", "-buildvcs=false", "-tags", tags(), "-o", bin, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	c := startChild(t, "keeper")
+	c.do("block pixels 100")
+
+	t.Run("statuses", func(t *testing.T) {
+		for line, want := range map[string]int{"ls": exitOK, "info pixels": exitOK, "info nope": exitFailure, "ls -o yaml": exitUsage} {
+			var out, errs bytes.Buffer
+			cmd := exec.Command(bin, strings.Fields(line)...)
+			cmd.Stdout, cmd.Stderr = &out, &errs
+			err := cmd.Run()
+			if got := cmd.ProcessState.ExitCode(); got != want || (want == exitOK) != (err == nil) || (want == exitOK) != strings.Contains(out.String(), "pixels") || (want == exitOK) == isErrorLine(errs.String()) {
+				t.Errorf("%s: status %d, %q, %q", line, got, out.String(), errs.String())
+			}
+		}
+	})
+
+	t.Run("interrupted", func(t *testing.T) {
+		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+			var errs bytes.Buffer
+			cmd := exec.Command(bin, "stat", "pixels", "--interval", "1ms", "--no-headers")
+			cmd.Stderr = &errs
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewReader(out)
+			if _, err := lines.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			rest, err := io.ReadAll(lines)
+			if err != nil || len(rest) > 0 && rest[len(rest)-1] != '\n' {
+				t.Errorf("%v: half a line: %q, %v", sig, rest, err)
+			}
+			if err := cmd.Wait(); err != nil || errs.Len() > 0 {
+				t.Errorf("%v: %v, %q", sig, err, errs.String())
+			}
+		}
+	})
+
+	t.Run("broken pipe", func(t *testing.T) {
+		for _, line := range []string{"ls", "info pixels", "info pixels -o json", "stat pixels --interval 1ms", "stat pixels --interval 1ms -o json", "version", "--help"} {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Close()
+			var errs bytes.Buffer
+			cmd := exec.Command(bin, strings.Fields(line)...)
+			cmd.Stdout, cmd.Stderr = w, &errs
+			if err := cmd.Run(); err != nil || errs.Len() > 0 {
+				t.Errorf("%s: %v, %q", line, err, errs.String())
+			}
+			w.Close()
+		}
+	})
+
+	t.Run("no room for the output", func(t *testing.T) {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			t.Skip("no /dev/full")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer full.Close()
+		for _, line := range []string{"ls", "info pixels -o json", "stat pixels --interval 1ms"} {
+			var errs bytes.Buffer
+			cmd := exec.Command(bin, strings.Fields(line)...)
+			cmd.Stdout, cmd.Stderr = full, &errs
+			_ = cmd.Run()
+			if cmd.ProcessState.ExitCode() != exitFailure || !strings.Contains(errs.String(), "no space left") || !isErrorLine(errs.String()) {
+				t.Errorf("%s: %v, %q", line, cmd.ProcessState, errs.String())
+			}
+		}
+	})
+}
+
+// tags returns the build tags of this test: the program must know the same
+// segments.
+func tags() string {
+	info, _ := debug.ReadBuildInfo()
+	for _, s := range info.Settings {
+		if s.Key == "-tags" {
+			return s.Value
+		}
+	}
+	return ""
+}
