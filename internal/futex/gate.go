@@ -183,9 +183,6 @@ func (g *Gate) lead(ctx context.Context, w Waiter) (done bool, err error) {
 // often than heard, and for at most d. With a context that can't end the bell is
 // not listened to, because one word is cheaper than two.
 func (g *Gate) sleep(ctx context.Context, val, heard uint32, d time.Duration) {
-	// Let others of this process go first: for up to milliseconds the runtime
-	// does not notice that a system call blocks, and keeps its processor.
-	runtime.Gosched()
 	g.sleeps.Add(1)
 	if ctx.Done() == nil {
 		Wait(g.word, val, d)
