@@ -200,6 +200,9 @@ func TestDamagedBody(t *testing.T) {
 			for _, args := range [][]string{{"info", "copy"}, {"info", "copy", "-o", "json"}, {"stat", "copy", "--count", "1", "--interval", "1us"}, {"ls"}} {
 				r := shmctl(args...)
 				if r.status == exitOK && r.err == "" {
+					if n == 0 && args[0] != "ls" {
+						t.Fatalf("%s: nothing noticed", args)
+					}
 					continue
 				}
 				damaged++

@@ -24,6 +24,7 @@ func TestStuckQueue(t *testing.T) {
 	consumer := startChild(t, "consumer", "--queue", "jobs")
 	consumer.do("open jobs")
 	consumer.do("borrow")
+	consumer.do("borrow")
 	consumer.stop()
 	producer.do("wait")
 	until(t, "the producer waits", func() bool { return total(t, dir, "jobs", shm.FullWaits) > 0 })
@@ -32,7 +33,7 @@ func TestStuckQueue(t *testing.T) {
 	if d.Kind != "queue" || d.Processes != 2 || d.Queue == nil || d.Pool != nil || d.Error != nil {
 		t.Fatalf("%+v", d)
 	}
-	if q := d.Queue; q.Ready != 31 || q.Borrowed != 1 || q.Reserved != 0 || q.Used != 4096 || q.Capacity != 4096 || d.Depth == nil || *d.Depth != 31 {
+	if q := d.Queue; q.Ready != 30 || q.Borrowed != 2 || len(q.Held) != 2 || q.Reserved != 0 || q.Used != 4096 || q.Capacity != 4096 || d.Depth == nil || *d.Depth != 30 {
 		t.Errorf("%+v", q)
 	}
 	want := held{State: "borrowed", Bytes: 128, Attempt: 1, Behind: 31}
@@ -59,10 +60,10 @@ func TestStuckQueue(t *testing.T) {
 		t.Errorf("%q is not in\n%s", culprit, text)
 	}
 	consumer.kill()
-	// The producer, which waits, notices that and gives the record back.
-	until(t, "the record is given back", func() bool { return decode[details](t, "info", "jobs").Queue.Borrowed == 0 })
+	// The producer, which waits, notices that and gives the records back.
+	until(t, "the records are given back", func() bool { return decode[details](t, "info", "jobs").Queue.Borrowed == 0 })
 	q := decode[details](t, "info", "jobs").Queue
-	if q.Ready != 32 || q.Again != 1 || len(q.Held) != 0 || q.OldestBorrowed != nil {
+	if q.Ready != 32 || q.Again != 2 || len(q.Held) != 0 || q.OldestBorrowed != nil {
 		t.Errorf("%+v", q)
 	}
 	if text := ok(t, "info", "jobs"); !strings.Contains(text, "nobody: no record is being written or read") {
@@ -217,5 +218,18 @@ func TestInfoOfPool(t *testing.T) {
 	l := decode[listing](t, "ls")
 	if len(l.Segments) != 3 || l.Segments[0].Kind != "pool" || l.Segments[0].Depth != nil || l.Segments[2].Name != "frames.tasks" {
 		t.Errorf("%+v", l)
+	}
+}
+
+// TestSteady: what was read between two looks at the slots is put down to
+// nobody who came or went meanwhile.
+func TestSteady(t *testing.T) {
+	before := []shm.SlotInfo{{Slot: 0, Generation: 1, PID: 10}, {Slot: 1, Generation: 1, PID: 11}, {Slot: 2, Generation: 1, PID: 12}}
+	after := []shm.SlotInfo{{Slot: 0, Generation: 1, PID: 10}, {Slot: 1, Generation: 2, PID: 11}, {Slot: 2, Generation: 1, PID: 13}, {Slot: 3, Generation: 1, PID: 14}}
+	if got := steady(before, after); len(got) != 1 || got[0].Slot != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := (ownerTable{}).of(3); got.State != stateUnknown || got.Slot != 3 || got.PID != 0 {
+		t.Errorf("the owner of a slot that was left out: %+v", got)
 	}
 }

@@ -57,6 +57,43 @@ func TestThousand(t *testing.T) {
 	}
 }
 
+// TestLsOfWhatGoes lists a directory in which a queue comes and goes: it is there
+// or not, and never an error.
+func TestLsOfWhatGoes(t *testing.T) {
+	useDir(t)
+	stop, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			default:
+			}
+			q, err := ringqueue.Create[Job]("fleeting", &ringqueue.Options{Capacity: 4096})
+			if err != nil {
+				ended <- err
+				return
+			}
+			q.Close()
+		}
+	}()
+	seen := 0
+	for range 500 {
+		for _, s := range decode[listing](t, "ls").Segments {
+			seen++
+			if s.Error != nil {
+				t.Errorf("%s: %s", s.Name, *s.Error)
+			}
+		}
+	}
+	close(stop)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	t.Logf("seen %d times", seen)
+}
+
 func BenchmarkLsThousand(b *testing.B) {
 	thousand(b)
 	for b.Loop() {

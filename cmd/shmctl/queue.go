@@ -20,18 +20,21 @@ func surveyQueue(i *shm.Inspection) (*ringqueue.Report, []shm.SlotInfo, error) {
 			return nil, before, err
 		}
 		after := i.Slots()
-		steady := slices.DeleteFunc(slices.Clone(after), func(s shm.SlotInfo) bool {
-			return !slices.ContainsFunc(before, func(b shm.SlotInfo) bool { return samePerson(b, s) })
-		})
-		if len(steady) == len(after) || n == tries {
-			return r, steady, nil
+		same := steady(before, after)
+		if len(same) == len(after) || n == tries {
+			return r, same, nil
 		}
 		before = after
 	}
 }
 
-func samePerson(a, b shm.SlotInfo) bool {
-	return a.Slot == b.Slot && a.Generation == b.Generation && a.PID == b.PID
+// steady returns those slots of after that are the same process's in before.
+func steady(before, after []shm.SlotInfo) []shm.SlotInfo {
+	return slices.DeleteFunc(slices.Clone(after), func(s shm.SlotInfo) bool {
+		return !slices.ContainsFunc(before, func(b shm.SlotInfo) bool {
+			return b.Slot == s.Slot && b.Generation == s.Generation && b.PID == s.PID
+		})
+	})
 }
 
 // queueOf is what the report says in the words of the contract.
