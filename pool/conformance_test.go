@@ -181,9 +181,9 @@ func TestConformance(t *testing.T) {
 
 	t.Run("O30_large_pool", func(t *testing.T) {
 		if testing.Short() {
-			t.Skip("200 processes")
+			t.Skip("many processes")
 		}
-		p := newPool(t, pool.Options{Workers: 200})
+		p := newPool(t, pool.Options{Workers: manyWorkers})
 		ys, err := square.Map(patience(t), p, numbers(1000))
 		sum := 0
 		for _, y := range ys {

@@ -69,7 +69,9 @@
 // On Linux the locks are open file description locks on bytes far beyond the
 // end of the file. Elsewhere, and with the build tag portable, a hidden file
 // for each slot in use is locked instead; such segments can't be mirrored, and
-// those of one engine are refused by the other. Windows has no owners and modes
+// those of one engine are refused by the other. Each look at a slot takes the
+// directory's lock there, so that it serves some tens of processes, not hundreds.
+// Windows has no owners and modes
 // that this package could check, and neither it nor systems other than Linux
 // and macOS have an id by which a file from before a reboot is told.
 //
