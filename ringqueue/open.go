@@ -1,0 +1,122 @@
+package ringqueue
+
+import (
+	"fmt"
+
+	"github.com/shmkit/shmkit/internal/futex"
+	"github.com/shmkit/shmkit/internal/mem"
+	"github.com/shmkit/shmkit/shm"
+)
+
+// createRing creates the queue's file. Type and sum say what its records are.
+func createRing(name string, typ string, sum uint64, recordSize int, o *Options) (*Ring, error) {
+	s, err := o.settings(recordSize)
+	if err != nil {
+		return nil, &Error{Op: "create", Queue: name, Err: err}
+	}
+	spec := s.spec(typ, sum)
+	seg, err := shm.CreateSpec(name, spec, o.segment())
+	if err != nil {
+		return nil, &Error{Op: "create", Queue: name, Err: err}
+	}
+	return newRing(seg, o)
+}
+
+func openRing(name string, typ string, sum uint64, o *Options) (*Ring, error) {
+	seg, err := shm.OpenSpec(name, openSpec(typ, sum), o.segment())
+	if err != nil {
+		return nil, &Error{Op: "open", Queue: name, Err: err}
+	}
+	return newRing(seg, o)
+}
+
+func openOrCreateRing(name string, typ string, sum uint64, recordSize int, o *Options) (*Ring, error) {
+	s, err := o.settings(recordSize)
+	if err != nil {
+		return nil, &Error{Op: "open", Queue: name, Err: err}
+	}
+	seg, err := shm.OpenOrCreateSpec(name, s.spec(typ, sum), o.segment())
+	if err != nil {
+		return nil, &Error{Op: "open", Queue: name, Err: err}
+	}
+	return newRing(seg, o)
+}
+
+func openHandleRing(handle string, typ string, sum uint64, o *Options) (*Ring, error) {
+	seg, err := shm.OpenHandle(handle, openSpec(typ, sum), o.segment())
+	if err != nil {
+		return nil, &Error{Op: "open", Queue: handle, Err: err}
+	}
+	return newRing(seg, o)
+}
+
+func openSpec(typ string, sum uint64) *shm.Spec {
+	return &shm.Spec{
+		Kind:    Kind,
+		Layout:  layoutVersion,
+		Type:    typ,
+		TypeSum: sum,
+		Check: func(seg *shm.Segment) error {
+			_, err := newView(seg)
+			return err
+		},
+		Recover: recoverSlot,
+	}
+}
+
+func (s *settings) spec(typ string, sum uint64) *shm.Spec {
+	spec := openSpec(typ, sum)
+	spec.Size = bodySize(s.capacity)
+	spec.Mirror = int64(s.capacity)
+	spec.Init = func(seg *shm.Segment) error {
+		h, err := mem.At[header](seg.Body(), 0)
+		if err != nil {
+			return err
+		}
+		h.capacity = s.capacity
+		h.maxItems = s.maxItems
+		h.maxRecord = s.maxRecord
+		h.poison = s.poison
+		h.modes = s.modes
+		h.lapBits = 0
+		v, err := newView(seg)
+		if err != nil {
+			return err
+		}
+		v.start(v.blocks)
+		return nil
+	}
+	return spec
+}
+
+// recoverSlot repairs the queue after the death of the process in the slot,
+// whose liveness lock the caller holds.
+func recoverSlot(seg *shm.Segment, slot int) error {
+	v, err := newView(seg)
+	if err != nil {
+		return err
+	}
+	var sum recovery
+	whole := false
+	for i := 0; i < maxWalks && !whole; i++ {
+		var got recovery
+		got, whole = v.recover(slot)
+		sum.dropped += got.dropped
+		sum.redelivered += got.redelivered
+		sum.poisoned += got.poisoned
+	}
+	seg.Counter(shm.Discarded).Add(sum.dropped)
+	seg.Counter(shm.Redelivered).Add(sum.redelivered)
+	seg.Counter(shm.DeadLetters).Add(sum.poisoned)
+	if !whole {
+		return fmt.Errorf("%w: the ring overtook %d walks", ErrCorrupt, maxWalks)
+	}
+	// What it took and did not finish can't be finished any more.
+	seg.CounterOf(slot, shm.TasksDone).Store(seg.CounterOf(slot, shm.Gets).Load())
+	v.hdr.producer.CompareAndSwap(uint32(slot)+1, 0)
+	v.hdr.consumer.CompareAndSwap(uint32(slot)+1, 0)
+	futex.Notify(&v.hdr.notEmpty)
+	futex.Notify(&v.hdr.notFull)
+	futex.Notify(&v.hdr.idle)
+	return nil
+}
