@@ -105,7 +105,7 @@ func (a *app) path(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if name == "" || name[0] == '.' || strings.ContainsAny(name, "/\x00") || filepath.Base(name) != name {
+	if name == "" || name[0] == '.' || strings.ContainsRune(name, 0) || filepath.Base(name) != name {
 		return "", fmt.Errorf("%w: a name, not a path, is asked for", shm.ErrName)
 	}
 	return filepath.Join(string(dir), name), nil
