@@ -56,7 +56,7 @@ func (c *core) borrow() (loan, status) {
 func (c *core) borrowAgain(seen uint64) (loan, status) {
 	steps := 0
 restart:
-	p := c.reclaim.Load()
+	p := c.loadReclaim()
 	end := c.loadConsume().pos()
 	for after(end, p) > 0 {
 		if steps++; steps > maxSteps {
@@ -178,7 +178,7 @@ func (c *core) giveBack(p uint64, w word, step string) (poisoned bool) {
 // are freed by one swap: none of them changes while reclaim stands before it.
 func (c *core) reclaimAll() {
 	for range maxSteps {
-		r := c.reclaim.Load()
+		r := c.loadReclaim()
 		first := c.load(r)
 		p, w := r, first
 		for c.age(w, p) == same && w.terminal() && uint64(after(p, r)) < c.blocks {

@@ -62,7 +62,7 @@ const maxSteps = 1 << 16
 // has overtaken it.
 const maxWalks = 100
 
-func (c *core) load(pos uint64) word { return word(c.words[pos&c.mask].Load()) }
+func (c *core) load(pos uint64) word { return word(look(&c.words[pos&c.mask])) }
 
 func (c *core) swap(pos uint64, old, new word, step string) bool {
 	fault.Point(step)
@@ -77,8 +77,22 @@ func (c *core) store(pos uint64, w word, step string) {
 	c.words[pos&c.mask].Store(uint64(w))
 }
 
-func (c *core) loadTail() cursor    { return cursor(c.tail.Load()) }
-func (c *core) loadConsume() cursor { return cursor(c.consume.Load()) }
+func (c *core) loadTail() cursor    { return cursor(look(c.tail)) }
+func (c *core) loadConsume() cursor { return cursor(look(c.consume)) }
+func (c *core) loadReclaim() uint64 { return look(c.reclaim) }
+
+// loadShutdown returns 0 until the queue is shut down.
+func (c *core) loadShutdown() uint32 {
+	fault.Look(c.shutdown)
+	return c.shutdown.Load()
+}
+
+// look loads a shared word. Every load on which a step depends passes here, so
+// that the explorer can place the steps of others before it.
+func look(w *atomic.Uint64) uint64 {
+	fault.Look(w)
+	return w.Load()
+}
 
 // helpTail moves tail over the record w at t, unless somebody has done it.
 func (c *core) helpTail(t cursor, w word) {
@@ -125,12 +139,12 @@ func (c *core) own(pos, n uint64) []byte {
 type dirty struct{ w *atomic.Uint64 }
 
 // load returns the word; its lowest bit is set when there may be some.
-func (d dirty) load() uint64 { return d.w.Load() }
+func (d dirty) load() uint64 { return look(d.w) }
 
 // mark announces that there may be some.
 func (d dirty) mark() {
 	for {
-		v := d.w.Load()
+		v := d.load()
 		fault.Point("ring.mark")
 		if d.w.CompareAndSwap(v, (v|1)+2) {
 			return

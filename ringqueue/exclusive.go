@@ -53,7 +53,7 @@ func (s *soleProducer) takeOver() status {
 			continue
 		}
 		s.at, s.seen = t, s.loadConsume()
-		r := s.reclaim.Load()
+		r := s.loadReclaim()
 		if used := after(t.pos(), r); used < 0 || uint64(used) > s.blocks {
 			return corrupt
 		}
@@ -102,7 +102,7 @@ func (s *soleProducer) claim(m, items, length uint64, st state) (claim, status) 
 	fault.Point("ring.sole.tail")
 	s.tail.Store(uint64(s.at))
 	s.tagInner(cl.pos, m)
-	if s.shutdown.Load() != 0 {
+	if s.loadShutdown() != 0 {
 		s.abort(cl)
 		return claim{}, ended
 	}
@@ -148,7 +148,7 @@ func (s *soleProducer) publish(cl claim, offset func(i int) uint64) uint64 {
 	s.at = s.at.step(cl.word)
 	fault.Point("ring.sole.tail")
 	mem.StoreRelease(s.tail, uint64(s.at))
-	if s.shutdown.Load() == 0 {
+	if s.loadShutdown() == 0 {
 		return n
 	}
 	for ; n > 0; n-- {
@@ -166,12 +166,12 @@ func (s *soleProducer) publish(cl claim, offset func(i int) uint64) uint64 {
 
 // findRoom looks again for m free blocks at p, after the cached limit said no.
 func (s *soleProducer) findRoom(p, m uint64) bool {
-	s.limit = s.reclaim.Load() + s.blocks
+	s.limit = s.loadReclaim() + s.blocks
 	if after(p+m, s.limit) <= 0 {
 		return true
 	}
 	s.reclaimAll()
-	s.limit = s.reclaim.Load() + s.blocks
+	s.limit = s.loadReclaim() + s.blocks
 	return after(p+m, s.limit) <= 0
 }
 
@@ -285,7 +285,7 @@ func (s *soleConsumer) borrowSeries(most uint64) (series, status) {
 	if run.n > 1 {
 		words, _ := s.series(run)
 		n := uint64(1)
-		for n < run.n && word(words[n*each].Load()) == w {
+		for n < run.n && word(look(&words[n*each])) == w {
 			n++
 		}
 		run.n = n

@@ -60,7 +60,7 @@ func (w joinWait) Try() (bool, error) {
 	if r.closed.Load() {
 		return false, r.wrap("join", ErrClosed)
 	}
-	if !r.settled(r.core.shutdown.Load() == shutdownNow) {
+	if !r.settled(r.core.loadShutdown() == shutdownNow) {
 		return false, nil
 	}
 	for slot := range r.seg.Slots() {

@@ -61,7 +61,7 @@ func (c *core) claim(m, items, length uint64, s state) (claim, status) {
 		cl := claim{pos: p, word: mine}
 		// Only now: a consumer that saw the flag and then an empty ring has
 		// left, and would miss what is committed here (F7).
-		if c.shutdown.Load() != 0 {
+		if c.loadShutdown() != 0 {
 			c.abort(cl)
 			return claim{}, ended
 		}
@@ -73,7 +73,7 @@ func (c *core) claim(m, items, length uint64, s state) (claim, status) {
 // room tells whether m blocks at p are free. It may reclaim; again means that
 // something moved and p must be judged anew.
 func (c *core) room(p, m uint64) (room, again bool) {
-	r := c.reclaim.Load()
+	r := c.loadReclaim()
 	used := after(p, r)
 	if used < 0 {
 		return false, true // p is stale
@@ -82,7 +82,7 @@ func (c *core) room(p, m uint64) (room, again bool) {
 		return true, false
 	}
 	c.reclaimAll()
-	return false, c.reclaim.Load() != r
+	return false, c.loadReclaim() != r
 }
 
 // itemsLeft tells whether k more items may be put when tail is t.

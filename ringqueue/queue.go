@@ -361,7 +361,7 @@ func (r *Ring) Len() int {
 		return 0
 	}
 	defer r.seg.Release()
-	if r.core.shutdown.Load() == shutdownNow {
+	if r.core.loadShutdown() == shutdownNow {
 		return 0
 	}
 	n, _ := r.length()
@@ -395,7 +395,7 @@ func (r *Ring) Shutdown(immediate bool) error {
 		flag = shutdownNow
 	}
 	for {
-		old := r.core.shutdown.Load()
+		old := r.core.loadShutdown()
 		if old >= flag || r.core.shutdown.CompareAndSwap(old, flag) {
 			break
 		}

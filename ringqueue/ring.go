@@ -173,7 +173,7 @@ func (r *Ring) commitRun(cl claim, lengths []uint32) uint64 {
 func (r *Ring) borrowNow() (loan, status) {
 	// The flag is loaded first: only an empty ring seen after it was set is
 	// empty for good (F7).
-	flag := r.core.shutdown.Load()
+	flag := r.core.loadShutdown()
 	if flag == shutdownNow {
 		return loan{}, ended
 	}
@@ -192,7 +192,7 @@ func (r *Ring) borrowNow() (loan, status) {
 
 // borrowRunNow takes up to len(loans) records without waiting.
 func (r *Ring) borrowRunNow(loans []loan) (int, status) {
-	flag := r.core.shutdown.Load()
+	flag := r.core.loadShutdown()
 	if flag == shutdownNow {
 		return 0, ended
 	}
@@ -211,7 +211,7 @@ func (r *Ring) borrowRunNow(loans []loan) (int, status) {
 
 // borrowSeriesNow takes a series on an exclusive side without waiting.
 func (r *Ring) borrowSeriesNow(most uint64) (series, status) {
-	flag := r.core.shutdown.Load()
+	flag := r.core.loadShutdown()
 	if flag == shutdownNow {
 		return series{}, ended
 	}
@@ -247,7 +247,7 @@ func (r *Ring) freed(l loan) {
 // reclaimRun reclaims the blocks from first to end, which this process has just
 // released, if they are the oldest; else it looks at all now and then.
 func (r *Ring) reclaimRun(first, end uint64) {
-	if r.reclaim.Load() == first&posMask && after(r.loadConsume().pos(), end) >= 0 {
+	if r.loadReclaim() == first&posMask && after(r.loadConsume().pos(), end) >= 0 {
 		fault.Point("ring.reclaim.run")
 		r.reclaim.CompareAndSwap(first&posMask, end&posMask)
 	} else if (first^end)&^(reclaimEvery-1) != 0 {

@@ -27,7 +27,7 @@ type claimWait struct {
 func (w *claimWait) Ready() bool {
 	const every = 128
 	w.looks++
-	return after(w.r.core.reclaim.Load(), w.need) >= 0 || w.looks%every == 0 ||
+	return after(w.r.core.loadReclaim(), w.need) >= 0 || w.looks%every == 0 ||
 		w.r.maxItems > 0 && w.r.core.consume.Load() != w.consume
 }
 
@@ -93,7 +93,7 @@ func (w *borrowWait) Ready() bool {
 	c := &w.r.core
 	p := c.loadConsume().pos()
 	word := c.load(p)
-	return c.age(word, p) != older && !word.claimed() || c.redeliver.load()&1 != 0 || c.shutdown.Load() != 0
+	return c.age(word, p) != older && !word.claimed() || c.redeliver.load()&1 != 0 || c.loadShutdown() != 0
 }
 
 // Try borrows; when it is done the side stays entered.

@@ -8,7 +8,7 @@ import "github.com/shmkit/shmkit/internal/fault"
 //
 // It goes to the first free word and not to tail, which may lag.
 func (c *core) visit(f func(p uint64, w word)) (whole bool) {
-	r := c.reclaim.Load() & posMask
+	r := c.loadReclaim() & posMask
 	for p := r; uint64(after(p, r)) < c.blocks; {
 		w := c.load(p)
 		switch c.age(w, p) {
