@@ -206,3 +206,18 @@ func (c *core) reclaimAll() {
 		c.reclaim.CompareAndSwap(r, p&posMask)
 	}
 }
+
+// reclaimEvery is how many blocks pass between two looks of consumers at what
+// can be reclaimed. Producers look for themselves when they need room.
+const reclaimEvery = 64
+
+// reclaimRun reclaims the blocks from first to end, which this process has just
+// released, if they are the oldest; else it looks at all now and then.
+func (c *core) reclaimRun(first, end uint64) {
+	if c.loadReclaim() == first&posMask && after(c.loadConsume().pos(), end) >= 0 {
+		fault.Point("ring.reclaim.run")
+		c.reclaim.CompareAndSwap(first&posMask, end&posMask)
+	} else if (first^end)&^(reclaimEvery-1) != 0 {
+		c.reclaimAll()
+	}
+}

@@ -139,6 +139,41 @@ func TestF7_ShutdownBeforeACommitWithoutClaim(t *testing.T) {
 	}
 }
 
+// A record that was put too late and taken back must not come out with one that
+// is put after it, through the run that a sole consumer was about to take.
+func TestTakenBackRecordIsNotBorrowedWithALaterOne(t *testing.T) {
+	m := newRingMemory(t, 8, 3, 8)
+	p, c := m.core(0), m.core(1)
+	sp, sc := soleProducer{core: p}, soleConsumer{core: c}
+	sp.takeOver()
+	sc.takeOver()
+	var first status
+	put := func() status {
+		cl, st := sp.open(1, 1, 1, reserved)
+		if st == done {
+			st = sp.commit(cl)
+		}
+		return st
+	}
+	s := stopAt(t, "ring.sole.tail", 1, func() { first = put() })
+	m.shutdown.Store(shutdownDrain)
+	behind := &m.words[9&m.g.mask]
+	fault.SetLookHook(func(word any) {
+		if word == any(behind) {
+			fault.SetLookHook(nil)
+			s.goOn() // the consumer has seen the record, and looks at the next word
+			dieAt(2, func() { put() })
+		}
+	})
+	defer fault.SetLookHook(nil)
+	n, _ := sc.borrowRun(make([]loan, 4))
+	if first != ended || n != 0 {
+		t.Fatalf("the put ended with status %d, and %d records were borrowed", first, n)
+	}
+	wantLength(t, p, 0)
+	m.check()
+}
+
 func TestF10_StoppedConsumerDoesNotHoldTheProducersUp(t *testing.T) {
 	m := newRingMemory(t, 4, 3, 4)
 	p, c := m.core(0), m.core(1)

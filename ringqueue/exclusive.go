@@ -30,7 +30,10 @@ func storeRelease(at *atomic.Uint64, w word) { mem.StoreRelease(at, uint64(w)) }
 // Because nothing was reserved, a consumer may have seen shutdown and an empty
 // ring before the commit (F7). So the producer looks at shutdown after it, and
 // takes back what nobody has taken, the last record first: each is either
-// consumed or taken back, by compare-and-swap on both sides.
+// consumed or taken back, by compare-and-swap on both sides. What it takes back
+// are the last records that the ring will ever have, because it looks before the
+// commit too: a consumer in the middle of a run would otherwise swap a record put
+// later, and take those before it that are no more.
 //
 // The holder of the role calls it, from one goroutine at a time.
 type soleProducer struct {
@@ -70,6 +73,9 @@ func (s *soleProducer) takeOver() status {
 
 // open finds room as core.claim does, and claims it without a trace.
 func (s *soleProducer) open(m, items, length uint64, st state) (claim, status) {
+	if s.loadShutdown() != 0 {
+		return claim{}, ended
+	}
 	for {
 		p := s.at.pos()
 		if after(p+m, s.limit) > 0 && !s.findRoom(p, m) {

@@ -3,7 +3,6 @@ package ringqueue
 import (
 	"sync/atomic"
 
-	"github.com/shmkit/shmkit/internal/fault"
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/shm"
@@ -231,10 +230,6 @@ func (r *Ring) committed(items, bytes uint64) {
 	}
 }
 
-// reclaimEvery is how many blocks pass between two looks of consumers at what
-// can be reclaimed. Producers look for themselves when they need room.
-const reclaimEvery = 64
-
 // freed follows the release of a record: now and then it reclaims, and it tells
 // the producers.
 func (r *Ring) freed(l loan) {
@@ -242,17 +237,6 @@ func (r *Ring) freed(l loan) {
 		r.reclaimAll()
 	}
 	r.wakePutters()
-}
-
-// reclaimRun reclaims the blocks from first to end, which this process has just
-// released, if they are the oldest; else it looks at all now and then.
-func (r *Ring) reclaimRun(first, end uint64) {
-	if r.loadReclaim() == first&posMask && after(r.loadConsume().pos(), end) >= 0 {
-		fault.Point("ring.reclaim.run")
-		r.reclaim.CompareAndSwap(first&posMask, end&posMask)
-	} else if (first^end)&^(reclaimEvery-1) != 0 {
-		r.reclaimAll()
-	}
 }
 
 // wakePutters tells the producers that something was released.

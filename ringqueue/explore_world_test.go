@@ -1,0 +1,304 @@
+//go:build faultpoints
+
+package ringqueue
+
+import "github.com/shmkit/shmkit/internal/fault"
+
+// A scenario is what the explorer is to search: a ring, and what its actors do.
+type scenario struct {
+	name                       string
+	blocks                     uint64
+	lapBits                    int
+	start                      uint64 // position of the first record
+	mirror                     bool
+	maxItems, poison           uint64
+	soleProducer, soleConsumer bool     // the first actor's role, the last one's
+	prefill                    []uint64 // sizes of the records that are there before
+	scripts                    []string // of each actor, names of operations
+	deaths                     int
+	rolling                    bool // the scripts begin again, for ever
+	full                       bool // only in the long run
+}
+
+// An operation is what an actor does in one go, by its name in the scripts. It
+// returns what must be true when it has ended.
+type operation struct {
+	blocks, items uint64 // what it needs room for
+	do            func(w *world, a *actor) (judge func())
+}
+
+var operations = map[string]operation{
+	"put":    {1, 1, func(w *world, a *actor) func() { return a.putRecord(w, 1, 1) }},
+	"put2":   {2, 1, func(w *world, a *actor) func() { return a.putRecord(w, 65, 65) }},
+	"short":  {2, 1, func(w *world, a *actor) func() { return a.putRecord(w, 65, 1) }},
+	"batch":  {2, 2, func(w *world, a *actor) func() { return a.putBatch(w, []uint32{1, 1}) }},
+	"batch3": {3, 2, func(w *world, a *actor) func() { return a.putBatch(w, []uint32{65, 1}) }},
+	"abort":  {1, 1, func(w *world, a *actor) func() { return a.abortRecord(w, 1) }},
+	"abort2": {2, 1, func(w *world, a *actor) func() { return a.abortRecord(w, 65) }},
+	"get":    {0, 0, func(w *world, a *actor) func() { return a.getRecord(w, false) }},
+	"nack":   {0, 0, func(w *world, a *actor) func() { return a.getRecord(w, true) }},
+	"run":    {0, 0, func(w *world, a *actor) func() { return a.getRun(w) }},
+	"len":    {0, 0, func(w *world, a *actor) func() { return a.length(w) }},
+	"shut":   {0, 0, func(w *world, a *actor) func() { return a.shutDown(w) }},
+
+	"sput":    {1, 1, func(w *world, a *actor) func() { return a.solePut(w, []uint32{1}) }},
+	"sput2":   {2, 1, func(w *world, a *actor) func() { return a.solePut(w, []uint32{65}) }},
+	"sbatch":  {2, 2, func(w *world, a *actor) func() { return a.solePut(w, []uint32{1, 1}) }},
+	"sclaim":  {1, 1, func(w *world, a *actor) func() { return a.soleClaim(w, 1, false) }},
+	"sabort":  {1, 1, func(w *world, a *actor) func() { return a.soleClaim(w, 1, true) }},
+	"sget":    {0, 0, func(w *world, a *actor) func() { return a.soleGet(w, false) }},
+	"snack":   {0, 0, func(w *world, a *actor) func() { return a.soleGet(w, true) }},
+	"srun":    {0, 0, func(w *world, a *actor) func() { return a.soleRun(w) }},
+	"sseries": {0, 0, func(w *world, a *actor) func() { return a.soleSeries(w) }},
+}
+
+// live is an actor's life, on its coroutine.
+func (w *world) live(a *actor) {
+	if a.dead != nil {
+		for whole := false; !whole; {
+			_, whole = a.core.recover(a.dead.slot)
+		}
+		return
+	}
+	if w.soleProducer && a.slot == 0 {
+		if a.put.takeOver() != done {
+			w.failf("%s can't take the producer's role over", a.name)
+		}
+	}
+	if w.soleConsumer && a.slot == len(w.scripts)-1 {
+		a.get.takeOver()
+	}
+	for {
+		for ; a.op < len(a.script); a.op++ {
+			op := operations[a.script[a.op]]
+			w.begin(a, op)
+			a.judge = op.do(w, a)
+			if !a.yield(struct{}{}) {
+				panic(killed{})
+			}
+		}
+		if !w.rolling {
+			return
+		}
+		a.op = 0
+	}
+}
+
+// begin forgets what the actor knew, but for what its handle keeps.
+func (w *world) begin(a *actor, op operation) {
+	a.begun++
+	a.blocks, a.items = op.blocks, op.items
+	a.since = w.now.tail.pos()
+	a.events = a.events[:0]
+	a.sawNothing, a.sawFull = false, false
+	w.look(a, records(w, &w.now))
+	a.stage = 0
+	a.history = a.cached(w)
+}
+
+// cached returns what the actor's handle remembers of the cursors.
+func (a *actor) cached(w *world) (h uint64) {
+	if w.soleProducer && a.slot == 0 {
+		h = mix(h, w.normal(&w.m.tail, uint64(a.put.at)))
+		h = mix(h, w.normal(&w.m.reclaim, a.put.limit))
+		h = mix(h, w.normal(&w.m.consume, uint64(a.put.seen)))
+	}
+	if w.soleConsumer && a.slot == len(w.scripts)-1 {
+		h = mix(h, w.normal(&w.m.consume, uint64(a.get.at)))
+	}
+	return h
+}
+
+// id returns a name for the next item that the actor puts.
+func (a *actor) id() byte {
+	a.seq++
+	return byte(a.slot+1)<<4 | byte(a.seq%8)
+}
+
+// write writes an item's name into a record that the actor has claimed. It is
+// no step of its own: nobody else may look there, and changedData sees who
+// writes where it must not.
+func (a *actor) write(pos uint64) { a.core.own(pos, 1)[0] = a.id() }
+
+// read returns the name of the item that the actor has borrowed.
+func (a *actor) read(l loan) byte { return a.core.own(l.pos, 1)[0] }
+
+func (a *actor) putRecord(w *world, reserve, n uint64) func() {
+	cl, st := a.core.claimRecord(reserve)
+	if st == done {
+		a.write(cl.pos)
+		a.core.commit(cl, n)
+	}
+	return func() { w.judgePut(a, st, 1) }
+}
+
+// offset returns where the i-th record of a batch begins, in blocks.
+func offset(lengths []uint32, i int) (off uint64) {
+	for _, n := range lengths[:i] {
+		off += blocksFor(uint64(n))
+	}
+	return off
+}
+
+func (a *actor) putBatch(w *world, lengths []uint32) func() {
+	k := len(lengths)
+	cl, st := a.core.claimBatch(offset(lengths, k), uint64(k))
+	if st == done {
+		for i := range lengths {
+			a.write(cl.pos + offset(lengths, i))
+		}
+		a.core.commitBatch(cl, lengths)
+	}
+	return func() { w.judgePut(a, st, k) }
+}
+
+func (a *actor) abortRecord(w *world, n uint64) func() {
+	cl, st := a.core.claimRecord(n)
+	if st == done {
+		a.core.abort(cl)
+	}
+	return func() {
+		if st == done {
+			w.judgePut(a, st, 0)
+		} else {
+			w.judgePut(a, st, 1)
+		}
+	}
+}
+
+// endLoans releases or gives back what was borrowed, and returns what it was.
+func (a *actor) endLoans(loans []loan, again bool) (ids []byte) {
+	for _, l := range loans {
+		ids = append(ids, a.read(l))
+	}
+	for i, l := range loans {
+		switch {
+		case again:
+			if a.core.requeue(l) {
+				a.core.reclaimAll()
+			}
+		case i < len(loans)-1:
+			a.core.releaseRelaxed(l)
+		default:
+			a.core.release(l)
+			if len(loans) > 1 {
+				a.core.reclaimRun(loans[0].pos, l.pos+l.word.blocks())
+			} else {
+				a.core.reclaimAll()
+			}
+		}
+	}
+	return ids
+}
+
+// take wraps a way to borrow as Ring.borrowNow does: shutdown is looked at
+// before.
+func (a *actor) take(w *world, again bool, borrow func(loans []loan) (int, status)) func() {
+	flag := a.core.loadShutdown()
+	var loans [2]loan
+	n, st := borrow(loans[:])
+	var ids []byte
+	if st == done {
+		ids = a.endLoans(loans[:n], again)
+	}
+	if st == empty && flag != 0 {
+		st = ended
+	}
+	return func() { w.judgeGet(a, st, ids) }
+}
+
+func (a *actor) getRecord(w *world, again bool) func() {
+	return a.take(w, again, func(loans []loan) (int, status) {
+		l, st := a.core.borrow()
+		loans[0] = l
+		return 1, st
+	})
+}
+
+func (a *actor) getRun(w *world) func() { return a.take(w, false, a.core.borrowRun) }
+
+func (a *actor) length(w *world) func() {
+	n, st := a.core.length()
+	return func() {
+		if st != done || n < 0 || uint64(n) > w.blocks {
+			w.failf("%s: length %d, status %d", a.name, n, st)
+		}
+	}
+}
+
+func (a *actor) shutDown(w *world) func() {
+	fault.Point("test.shutdown")
+	a.core.shutdown.Store(shutdownDrain)
+	return func() {}
+}
+
+func (a *actor) solePut(w *world, lengths []uint32) func() {
+	k := len(lengths)
+	blocks := offset(lengths, k)
+	kept := uint64(0)
+	var st status
+	if k == 1 {
+		var cl claim
+		if cl, st = a.put.open(blocks, 1, uint64(lengths[0]), reserved); st == done {
+			a.write(cl.pos)
+			if st = a.put.commit(cl); st == done {
+				kept = 1
+			}
+		}
+	} else {
+		var cl claim
+		if cl, st = a.put.open(blocks, uint64(k), batchLength(blocks, uint64(k)), reservedBatch); st == done {
+			for i := range lengths {
+				a.write(cl.pos + offset(lengths, i))
+			}
+			if kept = a.put.commitBatch(cl, lengths); kept < uint64(k) {
+				st = ended
+			}
+		}
+	}
+	return func() { w.judgeSolePut(a, st, int(kept)) }
+}
+
+func (a *actor) soleClaim(w *world, n uint64, abort bool) func() {
+	cl, st := a.put.claim(blocksFor(n), 1, n, reserved)
+	if st == done && !abort {
+		a.write(cl.pos)
+		a.core.commit(cl, n)
+	} else if st == done {
+		a.core.abort(cl)
+	}
+	return func() {
+		if abort && st == done {
+			w.judgePut(a, st, 0)
+		} else {
+			w.judgePut(a, st, 1)
+		}
+	}
+}
+
+func (a *actor) soleGet(w *world, again bool) func() {
+	return a.take(w, again, func(loans []loan) (int, status) {
+		l, st := a.get.borrow()
+		loans[0] = l
+		return 1, st
+	})
+}
+
+func (a *actor) soleRun(w *world) func() { return a.take(w, false, a.get.borrowRun) }
+
+func (a *actor) soleSeries(w *world) func() {
+	flag := a.core.loadShutdown()
+	run, st := a.get.borrowSeries(2)
+	var ids []byte
+	if st == done {
+		for i := range run.n {
+			ids = append(ids, a.read(loan{pos: run.first.pos + i*run.first.word.blocks()}))
+		}
+		a.core.releaseSeries(run)
+		a.core.reclaimRun(run.first.pos, run.first.pos+run.n*run.first.word.blocks())
+	}
+	if st == empty && flag != 0 {
+		st = ended
+	}
+	return func() { w.judgeGet(a, st, ids) }
+}
