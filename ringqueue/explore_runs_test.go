@@ -32,9 +32,11 @@ var scenarios = []scenario{
 	{name: "sole, death", blocks: 4, lapBits: 2, start: 12, soleProducer: true, soleConsumer: true, scripts: []string{"sput", "sget"}, deaths: 1},
 	{name: "sole, reserve", blocks: 4, lapBits: 2, start: 12, soleProducer: true, soleConsumer: true, scripts: []string{"sclaim sabort", "snack sget"}},
 	{name: "sole, series", blocks: 4, lapBits: 2, start: 12, soleProducer: true, soleConsumer: true, scripts: []string{"sbatch sbatch", "sseries sseries"}},
+	{name: "sole consumer, aborts", blocks: 4, lapBits: 2, start: 12, soleConsumer: true, scripts: []string{"abort abort put", "sget sget"}},
 	{name: "sole, shutdown", blocks: 4, lapBits: 2, start: 4, soleProducer: true, soleConsumer: true, scripts: []string{"sput sput", "shut", "srun"}},
 	{name: "for ever", blocks: 2, lapBits: 2, start: 2, rolling: true, scripts: []string{"put", "get"}},
 
+	{name: "overtaken", full: true, blocks: 2, lapBits: 2, start: 6, prefill: []uint64{1, 1}, scripts: []string{"put", "get", "get"}},
 	{name: "two producers, death", full: true, blocks: 4, lapBits: 2, start: 12, scripts: []string{"put2", "put", "get"}, deaths: 1},
 	{name: "two producers, long", full: true, blocks: 4, lapBits: 2, start: 12, scripts: []string{"put2 put", "put2", "get get"}},
 	{name: "two consumers, death", full: true, blocks: 4, lapBits: 2, start: 4, prefill: []uint64{1, 1}, scripts: []string{"put", "get", "nack"}, deaths: 1},
