@@ -31,6 +31,7 @@ var children = map[string]func(args []string){
 	"putForever":  childPutForever,
 	"takeForever": childTakeForever,
 	"hotPath":     childHotPath,
+	"act":         childAct,
 }
 
 func TestMain(m *testing.M) {
