@@ -4,8 +4,13 @@ package ringqueue_test
 
 import (
 	"context"
-	"math/rand/v2"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -13,117 +18,357 @@ import (
 	"github.com/shmkit/shmkit/shm"
 )
 
-// TestHostileBytes writes nonsense into a queue's memory, as another process
-// that may open the file can: every operation ends, with an error or without,
-// and none panics or reaches outside of the ring.
-func TestHostileBytes(t *testing.T) {
-	rounds := 300
-	if testing.Short() {
-		rounds = 50
-	}
-	rng := rand.New(rand.NewPCG(7, 7))
-	for round := range rounds {
-		hostileRound(t, rng, round)
-	}
+// The hostile tests write nonsense into a queue's file, as any process that may
+// open it can, before and while every operation runs on it. Each operation ends
+// soon, with an error or without; none panics, faults or hands out memory
+// outside of the ring's data.
+
+// Places in a queue's file, as FORMAT.md has them.
+const (
+	offFlags    = 16
+	offCRC      = 20
+	offSlots    = 44
+	offBody     = 48
+	offMirror   = 72
+	headerBytes = 512
+	offTable    = 4096
+	slotBytes   = 512
+	offCounters = 128 // in a slot
+
+	offMaxItems  = 8 // from here on in the body
+	offMaxRecord = 16
+	offPoison    = 24
+	offModes     = 32
+	offTail      = 128
+	offConsume   = 256
+	offReclaim   = 384
+	offRedeliver = 512
+	offDropped   = 520
+	offShutdown  = 528
+	offProducer  = 532
+	offConsumer  = 536
+	offNotEmpty  = 640
+	offNotFull   = 768
+	offIdle      = 896
+	offWords     = 4096
+	offData      = 64 << 10 // of a queue of at most 7680 blocks
+)
+
+const (
+	hostileBlocks   = 64 // of the queues under attack
+	hostileCapacity = hostileBlocks * 64
+)
+
+// A vandal writes to a segment's file behind its users' backs.
+type vandal struct {
+	t    testing.TB
+	file *os.File
+	body int64
 }
 
-// FuzzHostileBytes is the same with bytes and places of the fuzzer's choice.
-func FuzzHostileBytes(f *testing.F) {
-	f.Add(uint64(1), uint8(1))
-	f.Add(uint64(2), uint8(0xff))
-	f.Fuzz(func(t *testing.T, seed uint64, round uint8) {
-		hostileRound(t, rand.New(rand.NewPCG(seed, 1)), int(round))
-	})
-}
-
-func hostileRound(t *testing.T, rng *rand.Rand, round int) {
+func newVandal(t testing.TB, path string) *vandal {
 	t.Helper()
-	dir := tempDir(t)
-	o := &ringqueue.Options{Dir: dir, Capacity: 4096, SingleProducer: round%2 == 0, SingleConsumer: round%3 == 0, MaxItems: round % 5 * 10}
-	q, err := ringqueue.Create[[]byte]("q", o)
-	wantNil(t, "Create", err)
-	defer q.Close()
-	for range rng.IntN(20) {
-		q.TryPut(make([]byte, rng.IntN(300)))
-		if rng.IntN(2) == 0 {
-			q.TryGet()
-		}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	wantNil(t, "open", err)
+	t.Cleanup(func() { f.Close() })
+	v := &vandal{t: t, file: f}
+	v.body = int64(v.get(offBody))
+	return v
+}
+
+func (v *vandal) write(at int64, b []byte) {
+	v.t.Helper()
+	if _, err := v.file.WriteAt(b, at); err != nil {
+		v.t.Fatal(err)
 	}
-	// What a process has in its own memory is out of reach; the first line of
-	// the body, which only creation writes, is spared every other round.
-	body := q.Ring().Segment().Body()[:4096+64*8]
-	from := round % 2 * 128
-	for range 1 + rng.IntN(20) {
-		at := from + rng.IntN(len(body)-from)
-		switch rng.IntN(3) {
-		case 0:
-			body[at] ^= 1 << rng.IntN(8)
-		case 1:
-			body[at] = byte(rng.Uint32())
-		default:
-			for i := at &^ 7; i < at&^7+8; i++ {
-				body[i] = byte(rng.Uint32())
-			}
-		}
+}
+
+func (v *vandal) get(at int64) uint64 {
+	v.t.Helper()
+	var b [8]byte
+	if _, err := v.file.ReadAt(b[:], at); err != nil {
+		v.t.Fatal(err)
 	}
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(bg, 5*time.Millisecond)
-	defer cancel()
-	var open []ringqueue.Lease
-	for range 40 {
-		switch rng.IntN(12) {
-		case 0:
-			q.TryPut(make([]byte, rng.IntN(1100)))
-		case 1:
-			q.TryGet()
-		case 2:
-			q.PutMany(ctx, [][]byte{make([]byte, rng.IntN(200)), {1}, {}})
-		case 3:
-			q.TryGetMany(make([][]byte, 1+rng.IntN(9)))
-		case 4:
-			q.Len()
-		case 5:
-			q.Full()
-		case 6:
-			if l, err := q.Ring().TryBorrow(); err == nil {
-				open = append(open, l)
+	return binary.NativeEndian.Uint64(b[:])
+}
+
+func (v *vandal) set(at int64, x uint64) { v.write(at, binary.NativeEndian.AppendUint64(nil, x)) }
+
+func (v *vandal) set32(at int64, x uint32) { v.write(at, binary.NativeEndian.AppendUint32(nil, x)) }
+
+// reseal makes the checksum of the segment's header right again.
+func (v *vandal) reseal() {
+	v.t.Helper()
+	var b [headerBytes]byte
+	if _, err := v.file.ReadAt(b[:], 0); err != nil {
+		v.t.Fatal(err)
+	}
+	reseal(b[:])
+	v.write(0, b[:])
+}
+
+// reseal makes the checksum of a file's first bytes right again.
+func reseal(b []byte) {
+	clear(b[offCRC : offCRC+4])
+	binary.NativeEndian.PutUint32(b[offCRC:], crc32.Checksum(b[:headerBytes], crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// A target is a queue under attack, with what is open on it.
+type target[T any] struct {
+	t     testing.TB
+	q     *ringqueue.Queue[T]
+	o     *ringqueue.Options
+	path  string
+	value func(n int) T
+
+	reserved  []ringqueue.Reservation
+	leases    []ringqueue.Lease
+	delivered []ringqueue.Delivery[T]
+}
+
+func newTarget[T any](t testing.TB, q *ringqueue.Queue[T], o *ringqueue.Options, value func(n int) T) *target[T] {
+	return &target[T]{t: t, q: q, o: o, path: q.Ring().Segment().Path(), value: value}
+}
+
+// longestOp is how long an operation may take that was not asked to wait: far
+// more than it does, far less than one that walks in circles.
+const longestOp = 30 * time.Second
+
+// A hostileOp is one thing to do with a target.
+type hostileOp[T any] struct {
+	name string
+	do   func(g *target[T], ctx context.Context, arg int) error
+}
+
+func hostileOps[T any]() []hostileOp[T] {
+	return []hostileOp[T]{
+		{"Put", func(g *target[T], ctx context.Context, n int) error { return g.q.Put(ctx, g.value(n)) }},
+		{"TryPut", func(g *target[T], _ context.Context, n int) error { return g.q.TryPut(g.value(n)) }},
+		{"PutMany", func(g *target[T], ctx context.Context, n int) error {
+			vs := make([]T, n%20)
+			for i := range vs {
+				vs[i] = g.value(n)
 			}
-		case 7:
-			if len(open) > 0 {
-				if rng.IntN(2) == 0 {
-					open[0].Release()
-				} else {
-					open[0].Requeue()
+			_, err := g.q.PutMany(ctx, vs)
+			return err
+		}},
+		{"Get", func(g *target[T], ctx context.Context, _ int) error { _, err := g.q.Get(ctx); return err }},
+		{"TryGet", func(g *target[T], _ context.Context, _ int) error { _, err := g.q.TryGet(); return err }},
+		{"GetMany", func(g *target[T], ctx context.Context, n int) error {
+			_, err := g.q.GetMany(ctx, make([]T, n%20))
+			return err
+		}},
+		{"TryGetMany", func(g *target[T], _ context.Context, n int) error {
+			_, err := g.q.TryGetMany(make([]T, n%200))
+			return err
+		}},
+		{"All", func(g *target[T], ctx context.Context, n int) error {
+			for _, err := range g.q.All(ctx) {
+				if n--; n < 0 || err != nil {
+					return err
 				}
-				open = open[1:]
 			}
-		case 8:
-			if s, err := q.Ring().TryReserve(rng.IntN(900)); err == nil {
-				if rng.IntN(2) == 0 {
-					s.Commit(rng.IntN(len(s.Bytes()) + 1))
-				} else {
-					s.Abort()
+			return nil
+		}},
+		{"Receive", func(g *target[T], ctx context.Context, n int) error {
+			d, err := g.q.Receive(ctx)
+			if n%2 == 0 {
+				d, err = g.q.TryReceive()
+			}
+			if err == nil {
+				g.delivered = append(g.delivered, d)
+			}
+			return err
+		}},
+		{"Ack", func(g *target[T], _ context.Context, n int) error {
+			if len(g.delivered) == 0 {
+				return nil
+			}
+			i := n % len(g.delivered)
+			defer func() { g.delivered = append(g.delivered[:i], g.delivered[i+1:]...) }()
+			if n%3 == 0 {
+				return g.delivered[i].Nack()
+			}
+			return g.delivered[i].Ack()
+		}},
+		{"Reserve", func(g *target[T], ctx context.Context, n int) error {
+			s, err := g.q.Ring().Reserve(ctx, n*4)
+			if n%2 == 0 {
+				if err == nil {
+					g.reserved = append(g.reserved, s)
 				}
+				s, err = g.q.Ring().TryReserve(n)
 			}
-		case 9:
-			q.Join(ctx)
-		case 10:
-			if i, err := shm.Inspect(filepath.Join(dir, "q")); err == nil {
-				ringqueue.Inspect(i)
-				i.Close()
+			if err == nil {
+				g.inside(s.Bytes())
+				for i := range s.Bytes() {
+					s.Bytes()[i] = byte(n)
+				}
+				g.reserved = append(g.reserved, s)
 			}
-		case 11:
-			if again, err := ringqueue.Open[[]byte]("q", o); err == nil {
-				again.TryPut([]byte{1})
-				again.TryGet()
-				again.Close()
+			return err
+		}},
+		{"Commit", func(g *target[T], _ context.Context, n int) error {
+			if len(g.reserved) == 0 {
+				return nil
 			}
+			i := n % len(g.reserved)
+			s := &g.reserved[i]
+			defer func() { g.reserved = append(g.reserved[:i], g.reserved[i+1:]...) }()
+			if n%3 == 0 {
+				s.Abort()
+				return nil
+			}
+			return s.Commit(len(s.Bytes()) * (n % 5) / 4)
+		}},
+		{"Borrow", func(g *target[T], ctx context.Context, n int) error {
+			l, err := g.q.Ring().TryBorrow()
+			if n%2 == 0 && err != nil {
+				l, err = g.q.Ring().Borrow(ctx)
+			}
+			if err == nil {
+				g.inside(l.Bytes())
+				g.leases = append(g.leases, l)
+			}
+			return err
+		}},
+		{"Release", func(g *target[T], _ context.Context, n int) error {
+			if len(g.leases) == 0 {
+				return nil
+			}
+			i := n % len(g.leases)
+			defer func() { g.leases = append(g.leases[:i], g.leases[i+1:]...) }()
+			if n%3 == 0 {
+				g.leases[i].Requeue()
+			} else {
+				g.leases[i].Release()
+			}
+			return nil
+		}},
+		{"TaskDone", func(g *target[T], _ context.Context, _ int) error { return g.q.TaskDone() }},
+		{"Join", func(g *target[T], ctx context.Context, _ int) error { return g.q.Join(ctx) }},
+		{"Shutdown", func(g *target[T], _ context.Context, n int) error {
+			if n < 200 { // seldom, because it ends the rest
+				return nil
+			}
+			return g.q.Shutdown(n%2 == 0)
+		}},
+		{"Len", func(g *target[T], _ context.Context, n int) error {
+			if got := g.q.Len(); got < 0 {
+				g.t.Errorf("Len is %d", got)
+			}
+			g.q.Empty()
+			g.q.Full()
+			g.q.Ring().Full(n)
+			return nil
+		}},
+		{"Inspect", func(g *target[T], _ context.Context, _ int) error {
+			i, err := shm.Inspect(g.path)
+			if err != nil {
+				return &ringqueue.Error{Op: "inspect", Queue: g.path, Err: err}
+			}
+			defer i.Close()
+			i.Info()
+			r, err := ringqueue.Inspect(i)
+			if err == nil && (r.Ready < 0 || r.Used < 0 || len(r.Oldest) > 16) {
+				g.t.Errorf("reported: %+v", r)
+			}
+			return err
+		}},
+		{"Recover", func(g *target[T], _ context.Context, _ int) error { g.q.Ring().Segment().RecoverDead(); return nil }},
+		{"Attach", func(g *target[T], _ context.Context, n int) error {
+			other, err := ringqueue.Attach[T](g.q.Handle(), g.o)
+			if err != nil {
+				return err
+			}
+			defer other.Close()
+			other.Len()
+			if err := other.TryPut(g.value(n)); err != nil {
+				return err
+			}
+			_, err = other.TryGet()
+			return err
+		}},
+	}
+}
+
+// do carries out an operation and checks how it ended. What waits does so for no
+// longer than ctx.
+func (g *target[T]) do(ctx context.Context, op hostileOp[T], arg int) {
+	g.t.Helper()
+	// A panic, which the fuzzer keeps, and not a test that hangs.
+	late := time.AfterFunc(longestOp, func() { panic(fmt.Sprintf("%s(%d) does not end", op.name, arg)) })
+	err := op.do(g, ctx, arg)
+	late.Stop()
+	var e *ringqueue.Error
+	if err != nil && !errors.As(err, &e) {
+		g.t.Errorf("%s(%d): error %v (%T)", op.name, arg, err, err)
+	}
+}
+
+// inside checks that what was handed out lies in the data area.
+func (g *target[T]) inside(b []byte) {
+	g.t.Helper()
+	if len(b) == 0 {
+		return
+	}
+	body := g.q.Ring().Segment().Body()
+	from := reflect.ValueOf(b).Pointer() - reflect.ValueOf(body).Pointer()
+	if from < offData || from > uintptr(len(body)) || uintptr(cap(b)) > uintptr(len(body))-from {
+		g.t.Fatalf("%d bytes (capacity %d) at %d of a body of %d", len(b), cap(b), from, len(body))
+	}
+	var sum byte
+	for _, x := range b {
+		sum += x
+	}
+	_ = sum
+}
+
+// end closes the handle and ends what is open, in either order.
+func (g *target[T]) end(closeFirst bool) {
+	g.t.Helper()
+	if closeFirst {
+		wantNil(g.t, "Close", g.q.Close())
+	}
+	for i := range g.reserved {
+		g.reserved[i].Abort()
+	}
+	for i := range g.leases {
+		g.leases[i].Requeue()
+	}
+	for i := range g.delivered {
+		if err := g.delivered[i].Nack(); err != nil {
+			g.t.Errorf("Nack: %v", err)
 		}
 	}
-	for i := range open {
-		open[i].Release()
-	}
-	if d := time.Since(start); d > 20*time.Second {
-		t.Fatalf("round %d: 40 operations took %v", round, d)
-	}
+	wantNil(g.t, "Close", g.q.Close())
+}
+
+// over is a context that is done: what would wait tries and gives up.
+var over = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// Values of the types that the attacked queues carry. The codec takes another
+// way for each.
+func bytesValue(n int) []byte      { return make([]byte, n*4) }
+func plainValue(n int) [3]uint64   { return [3]uint64{uint64(n), 2, 3} }
+func blockValue(n int) [128]byte   { return [128]byte{byte(n)} }
+func listValue(n int) []string     { return make([]string, n) }
+func boolsValue(n int) (v boolean) { v.Yes = n%2 == 0; return v }
+
+type boolean struct {
+	Yes bool
+	N   uint32
+}
+
+// unmirrored makes the queue of that name one whose data is mapped once, as
+// on systems that can't do it twice.
+func unmirrored(t testing.TB, dir, name string) {
+	t.Helper()
+	v := newVandal(t, filepath.Join(dir, name))
+	v.set(offMirror, 0)
+	v.reseal()
 }

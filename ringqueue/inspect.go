@@ -65,12 +65,12 @@ func Inspect(i *shm.Inspection) (*Report, error) {
 
 func (v *view) report() (*Report, error) {
 	r := &Report{
-		Capacity:       int(v.hdr.capacity),
-		MaxRecord:      int(v.hdr.maxRecord),
-		MaxItems:       int(v.hdr.maxItems),
-		MaxAttempts:    int(v.hdr.poison),
-		SingleProducer: v.hdr.modes&modeSoleProducer != 0,
-		SingleConsumer: v.hdr.modes&modeSoleConsumer != 0,
+		Capacity:       int(v.blocks) * blockSize,
+		MaxRecord:      int(v.maxRecord),
+		MaxItems:       int(v.maxItems),
+		MaxAttempts:    int(v.poison),
+		SingleProducer: v.modes&modeSoleProducer != 0,
+		SingleConsumer: v.modes&modeSoleConsumer != 0,
 		Producer:       int(v.hdr.producer.Load()) - 1,
 		Consumer:       int(v.hdr.consumer.Load()) - 1,
 		Shutdown:       [...]string{"", "draining", "immediate"}[min(v.hdr.shutdown.Load(), shutdownNow)],

@@ -68,6 +68,7 @@ type header struct {
 const (
 	modeSoleProducer = 1 << iota
 	modeSoleConsumer
+	modesKnown = modeSoleProducer | modeSoleConsumer
 )
 
 // Values of header.shutdown.
@@ -108,17 +109,22 @@ func dataOffset(blocks uint64) uint64 {
 // bodySize returns the bytes of body that a queue of the given capacity needs.
 func bodySize(capacity uint64) int64 { return int64(dataOffset(capacity/blockSize) + capacity) }
 
-// A view is a queue's body as typed memory.
+// A view is a queue's body as typed memory. What creation wrote is copied when
+// it is checked: it may change in the file, and the mapping may be gone.
 type view struct {
 	core
 	hdr       *header
-	maxRecord uint64 // a copy: the mapping may be gone when it is asked for
+	maxRecord uint64
+	modes     uint64
 }
 
 // newView makes the views into the segment's body, after checking that the
 // geometry its header claims is one that creation could have written and fits
 // the body.
 func newView(seg *shm.Segment) (*view, error) {
+	if n := seg.Slots(); n > maxOwners {
+		return nil, fmt.Errorf("%w: %d slots, and words that can name %d", ErrCorrupt, n, maxOwners)
+	}
 	return viewOf(seg.Body(), seg.Mirrored(), seg.Slot())
 }
 
@@ -127,16 +133,19 @@ func viewOf(body []byte, mirrored bool, me int) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	capacity := h.capacity
+	// Each is read once.
+	capacity, maxItems, maxRecord := h.capacity, h.maxItems, h.maxRecord
+	poison, modes, lapBits := h.poison, h.modes, h.lapBits
 	if capacity > maxCapacity || capacity%blockSize != 0 {
 		return nil, fmt.Errorf("%w: capacity of %d bytes", ErrCorrupt, capacity)
 	}
-	g, err := newGeometry(capacity/blockSize, int(min(h.lapBits, tagBits+1)), mirrored)
+	g, err := newGeometry(capacity/blockSize, int(min(lapBits, tagBits+1)), mirrored)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if h.maxRecord > maxLength || h.maxRecord > capacity/4 || h.poison > maxAttempt {
-		return nil, fmt.Errorf("%w: records of %d bytes, %d deliveries, in %d bytes", ErrCorrupt, h.maxRecord, h.poison, capacity)
+	if maxItems > maxBlocks || maxRecord > maxLength || maxRecord > capacity/4 || poison > maxAttempt || modes&^modesKnown != 0 {
+		return nil, fmt.Errorf("%w: %d items, records of %d bytes, %d deliveries, modes %#x, in %d bytes",
+			ErrCorrupt, maxItems, maxRecord, poison, modes, capacity)
 	}
 	words, err := mem.Slice[atomic.Uint64](body, wordsOffset, int(g.blocks))
 	if err != nil {
@@ -152,11 +161,12 @@ func viewOf(body []byte, mirrored bool, me int) (*view, error) {
 	}
 	return &view{
 		hdr:       h,
-		maxRecord: h.maxRecord,
+		maxRecord: maxRecord,
+		modes:     modes,
 		core: core{
 			geometry:  g,
-			maxItems:  h.maxItems,
-			poison:    h.poison,
+			maxItems:  maxItems,
+			poison:    poison,
 			me:        me,
 			words:     words,
 			data:      data,

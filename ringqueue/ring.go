@@ -62,7 +62,7 @@ func newRing(seg *shm.Segment, o *Options) (*Ring, error) {
 		view: v,
 		idle: futex.NewGate(&v.hdr.idle, futex.Block),
 	}
-	r.put.sole = v.hdr.modes&modeSoleProducer != 0
+	r.put.sole = v.modes&modeSoleProducer != 0
 	r.put.gate = futex.NewGate(&v.hdr.notFull, policy)
 	r.put.policy = o.Wait
 	r.put.items = seg.Counter(shm.Puts)
@@ -71,7 +71,7 @@ func newRing(seg *shm.Segment, o *Options) (*Ring, error) {
 	r.put.aborts = seg.Counter(shm.Aborts)
 	r.put.wakes = seg.Counter(shm.PutWakes)
 	r.put.errFull = &Error{Op: "put", Queue: seg.Name(), Err: ErrFull}
-	r.get.sole = v.hdr.modes&modeSoleConsumer != 0
+	r.get.sole = v.modes&modeSoleConsumer != 0
 	r.get.gate = futex.NewGate(&v.hdr.notEmpty, policy)
 	r.get.items = seg.Counter(shm.Gets)
 	r.get.bytes = seg.Counter(shm.BytesOut)
