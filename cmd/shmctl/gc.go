@@ -62,7 +62,7 @@ func (a *app) gc(dryRun bool) error {
 func (l *listing) abandoned() []string {
 	var names []string
 	for i := range l.Segments {
-		if s := &l.Segments[i]; s.Created != nil && !s.Persistent && s.Processes == 0 {
+		if s := &l.Segments[i]; !s.bad() && !s.Persistent && s.Processes == 0 {
 			names = append(names, s.Name)
 		}
 	}

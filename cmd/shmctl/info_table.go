@@ -97,7 +97,7 @@ func (d *details) facts() [][2]string {
 		{"size", exactSize(d.Size) + ", file " + exactSize(d.FileSize)},
 		{"mode", d.Mode},
 		{"lifetime", lifetime},
-		{"created", d.Created.Format(time.RFC3339) + ", " + since(d.Created)},
+		{"created", d.createdText()},
 		{"id", d.ID},
 		{"processes", fmt.Sprintf("%s, in %d slots", d.holders(), d.Slots)},
 	}
@@ -105,6 +105,13 @@ func (d *details) facts() [][2]string {
 		facts = append(facts, [2]string{"damaged", *d.Error})
 	}
 	return facts
+}
+
+func (d *details) createdText() string {
+	if d.Created == nil {
+		return none
+	}
+	return d.Created.Format(time.RFC3339) + ", " + since(d.Created)
 }
 
 func (d *details) mapGrid() *grid {

@@ -26,7 +26,7 @@ type segment struct {
 	FileSize   int64      `json:"file_size"`
 	Mode       string     `json:"mode"` // octal
 	Persistent bool       `json:"persistent"`
-	Created    *time.Time `json:"created"`
+	Created    *time.Time `json:"created"`   // null: the file does not say
 	Slots      int        `json:"slots"`     // how many processes could hold it at once
 	Processes  int        `json:"processes"` // slots held by living ones, also stopped
 	Dead       int        `json:"dead"`      // slots of dead ones, not cleaned up yet

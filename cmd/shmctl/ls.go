@@ -123,7 +123,7 @@ func (l *listing) print(a *app) error {
 	g := grid{columns: columns("NAME", "KIND", "SIZE>", "DEPTH>", "PROCESSES>", "AGE>", "TYPE")}
 	for i := range l.Segments {
 		s := &l.Segments[i]
-		if s.Created == nil {
+		if s.bad() {
 			g.add(s.Name, "bad", size(s.FileSize), none, none, none, *s.Error)
 			continue
 		}
@@ -134,9 +134,20 @@ func (l *listing) print(a *app) error {
 		if s.Error != nil {
 			what = *s.Error
 		}
-		g.add(s.Name, s.Kind, size(s.Size), depth, s.holders(), span(age(*s.Created)), what)
+		g.add(s.Name, s.Kind, size(s.Size), depth, s.holders(), s.age(), what)
 	}
 	return g.print(a.out, "", !a.noHeaders)
+}
+
+// bad tells whether the file is no segment that can be read.
+func (s *segment) bad() bool { return s.ID == "" }
+
+// age says how long ago the segment was created.
+func (s *segment) age() string {
+	if s.Created == nil {
+		return none
+	}
+	return span(age(*s.Created))
 }
 
 // holders says how many processes hold the segment.

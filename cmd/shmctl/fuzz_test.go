@@ -1,0 +1,205 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"hash/crc32"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/shmkit/shmkit/pool"
+	"github.com/shmkit/shmkit/ringqueue"
+	"github.com/shmkit/shmkit/shm"
+)
+
+// Places in a segment's file, as FORMAT.md has them.
+const (
+	offCRC      = 20
+	offBody     = 48
+	offCreated  = 80
+	sealedBytes = 512
+)
+
+// images returns a file of each kind of segment, by kind, in a fixed order.
+func images(t testing.TB) [][]byte {
+	t.Helper()
+	dir := useDir(t)
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	q, err := ringqueue.Create[string]("queue", &ringqueue.Options{Capacity: 4096, SingleProducer: true})
+	must(err)
+	defer q.Close()
+	for _, s := range []string{"a", "bb", "", "dddd"} {
+		must(q.TryPut(s))
+	}
+	l, err := q.Ring().TryBorrow()
+	must(err)
+	defer l.Release()
+	s, err := q.Ring().TryReserve(100)
+	must(err)
+	defer s.Abort()
+	b, err := shm.Create("block", 5000, nil)
+	must(err)
+	defer b.Close()
+	p, err := shm.CreateSpec("pool", &shm.Spec{Kind: pool.Kind, Layout: 1, Size: 5 * 4096, Init: func(s *shm.Segment) error {
+		for i, n := range []uint64{2, 1, 4, 4096} { // workers, functions, tasks, scratch
+			binary.NativeEndian.PutUint64(s.Body()[8*i:], n)
+		}
+		return nil
+	}}, nil)
+	must(err)
+	defer p.Close()
+	var all [][]byte
+	for _, name := range []string{"queue", "block", "pool"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		must(err)
+		all = append(all, b)
+	}
+	return all
+}
+
+// reseal makes the checksum of a file's first bytes right again.
+func reseal(b []byte) {
+	clear(b[offCRC : offCRC+4])
+	binary.NativeEndian.PutUint32(b[offCRC:], crc32.Checksum(b[:sealedBytes], crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// FuzzOpenBytes runs every command on damaged files. The script says which file
+// and, in steps of twelve bytes, what is done to it.
+func FuzzOpenBytes(f *testing.F) {
+	rng := rand.New(rand.NewPCG(17, 19))
+	for kind := range 3 {
+		for how := range 6 {
+			for range 3 {
+				script := []byte{byte(kind)}
+				for range 1 + rng.IntN(4) {
+					script = append(script, byte(how))
+					for range 11 {
+						script = append(script, byte(rng.Uint32()))
+					}
+				}
+				f.Add(script)
+			}
+		}
+	}
+	good := images(f)
+	f.Fuzz(func(t *testing.T, script []byte) {
+		if len(script) == 0 {
+			return
+		}
+		b := slices.Clone(good[int(script[0])%len(good)])
+		const step, most = 12, 30
+		for n := range most {
+			at := 1 + n*step
+			if at+step > len(script) {
+				break
+			}
+			b = damage(b, script[at:at+step])
+		}
+		runAll(t, b)
+	})
+}
+
+// damage carries out one step of a script.
+func damage(b []byte, step []byte) []byte {
+	if len(b) < sealedBytes {
+		return b
+	}
+	where, value := int(binary.LittleEndian.Uint16(step[1:])), binary.LittleEndian.Uint64(step[4:])
+	switch step[3] % 4 { // numbers at which something may go over
+	case 0:
+		value = 1<<(value>>8%64) + value>>16%3 - 1
+	case 1:
+		value >>= 56
+	}
+	body := min(int(binary.NativeEndian.Uint64(b[offBody:])&(1<<30-1)), len(b)-8)
+	put := func(at int) { binary.NativeEndian.PutUint64(b[min(at, len(b)-8):], value) }
+	switch step[0] % 6 {
+	case 0: // a field of the header
+		put(where % (sealedBytes / 8) * 8)
+		reseal(b)
+	case 1: // the same, unsealed
+		put(where % (sealedBytes / 8) * 8)
+	case 2: // the length
+		return b[:value%uint64(len(b))]
+	case 3: // the slots
+		put(headerSize + where%(4*slotSize)&^7)
+	case 4: // the structure's own header
+		put(body + where%1024&^7)
+	default: // what follows it
+		put(body + where%8192&^7)
+	}
+	return b
+}
+
+// runAll runs every command on a directory with this file in it. Each ends with
+// the status of success or of failure, and prints nothing that could be taken
+// for a command by a terminal, or that is no JSON.
+func runAll(t *testing.T, b []byte) {
+	t.Helper()
+	dir, err := os.MkdirTemp(shmBase(), "shmctl-fuzz-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "x"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"ls"}, {"info", "x"}, {"stat", "x", "--count", "1", "--interval", "1us"}, {"gc", "--dry-run"},
+		{"gc"}, {"ls"}, {"rm", "x"},
+	} {
+		for _, format := range []string{"table", "json"} {
+			late := time.AfterFunc(20*time.Second, func() { panic(strings.Join(args, " ") + " does not end") })
+			r := shmctl(append([]string{"--dir", dir, "-o", format}, args...)...)
+			late.Stop()
+			if r.status != exitOK && r.status != exitFailure {
+				t.Errorf("%s: status %d", args, r.status)
+			}
+			if (r.status == exitOK) != (r.err == "") || r.err != "" && !isErrorLine(r.err) {
+				t.Errorf("%s: status %d, error %q", args, r.status, r.err)
+			}
+			if format == "json" && r.out != "" && !json.Valid([]byte(r.out)) {
+				t.Errorf("%s: no JSON: %q", args, r.out)
+			}
+			if i := strings.IndexFunc(r.out+r.err, func(c rune) bool { return c != '\n' && !unicode.IsPrint(c) }); i >= 0 && format == "table" || !utf8.ValidString(r.out) {
+				t.Errorf("%s: the terminal is not safe from %q", args, r.out)
+			}
+			if t.Failed() {
+				return
+			}
+		}
+	}
+}
+
+// shmBase is where directories of segments are made: in shared memory where
+// there is such.
+func shmBase() string {
+	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
+		return "/dev/shm"
+	}
+	return os.TempDir()
+}
+
+// TestNoTimeOfCreation: a file whose header says 0 was made at no time. ls took
+// it for one that could not be read, and info for one that was made some time:
+// both panicked.
+func TestNoTimeOfCreation(t *testing.T) {
+	for _, b := range images(t) {
+		binary.NativeEndian.PutUint64(b[offCreated:], 0)
+		reseal(b)
+		runAll(t, b)
+	}
+}
