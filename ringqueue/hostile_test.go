@@ -330,6 +330,13 @@ func (g *target[T]) end(closeFirst bool) {
 	if closeFirst {
 		wantNil(g.t, "Close", g.q.Close())
 	}
+	g.endOpen()
+	wantNil(g.t, "Close", g.q.Close())
+}
+
+// endOpen ends what is open.
+func (g *target[T]) endOpen() {
+	g.t.Helper()
 	for i := range g.reserved {
 		g.reserved[i].Abort()
 	}
@@ -341,7 +348,6 @@ func (g *target[T]) end(closeFirst bool) {
 			g.t.Errorf("Nack: %v", err)
 		}
 	}
-	wantNil(g.t, "Close", g.q.Close())
 }
 
 // over is a context that is done: what would wait tries and gives up.

@@ -32,6 +32,7 @@ var children = map[string]func(args []string){
 	"takeForever": childTakeForever,
 	"hotPath":     childHotPath,
 	"act":         childAct,
+	"scribble":    childScribble,
 }
 
 func TestMain(m *testing.M) {
