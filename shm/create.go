@@ -109,8 +109,9 @@ func makeWay(path string, o *Options) error {
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if gone, _ := reap(path, o); gone {
-		return nil
+	gone, err := reap(path, o)
+	if err := ifExhausted(err); gone || err != nil {
+		return err
 	}
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		return nil

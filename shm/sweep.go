@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Remove takes the segment's name away at once, whoever holds it: they go on
@@ -80,7 +81,7 @@ func (d Dir) Sweep() ([]string, error) {
 func reap(path string, o *Options) (gone bool, err error) {
 	f, fi, err := openFile(path, o, true)
 	if err != nil {
-		return false, nil
+		return false, ifExhausted(err)
 	}
 	defer f.Close()
 	h, err := readHeader(f, fi.Size())
@@ -96,7 +97,7 @@ func reap(path string, o *Options) (gone bool, err error) {
 func reapTemp(path string, o *Options) error {
 	f, fi, err := openFile(path, o, true)
 	if err != nil {
-		return nil
+		return ifExhausted(err)
 	}
 	defer f.Close()
 	id, ok := parseID(strings.TrimPrefix(filepath.Base(path), tempPrefix))
@@ -110,7 +111,7 @@ func reapTemp(path string, o *Options) error {
 func reapFile(f *os.File, fi fs.FileInfo, path string, id [16]byte) (bool, error) {
 	live, err := openLiveness(f, path, filepath.Dir(path), id)
 	if err != nil {
-		return false, nil
+		return false, ifExhausted(err)
 	}
 	defer live.close()
 	gone := false
@@ -119,4 +120,13 @@ func reapFile(f *os.File, fi fs.FileInfo, path string, id [16]byte) (bool, error
 		return unlinkFile(fi, path)
 	})
 	return gone, err
+}
+
+// ifExhausted returns err if it is that no descriptor is left, which says
+// nothing about the file, and else nil.
+func ifExhausted(err error) error {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return err
+	}
+	return nil
 }
