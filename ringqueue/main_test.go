@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -37,6 +38,7 @@ var children = map[string]func(args []string){
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(childEnv); name != "" {
+		maps.Copy(children, envChildren)
 		children[name](os.Args[1:])
 		os.Exit(0)
 	}
