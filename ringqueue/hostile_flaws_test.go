@@ -3,8 +3,10 @@
 package ringqueue_test
 
 import (
+	"encoding/binary"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/shmkit/shmkit/ringqueue"
 )
@@ -89,4 +91,38 @@ func TestLimitsAreCheckedCopies(t *testing.T) {
 	if _, err := q.TryGet(); err != nil {
 		t.Errorf("TryGet: %v", err)
 	}
+}
+
+// TestRecoveryGivesNonsenseUpAtOnce opens a queue in which every slot seems dead
+// and each walk over the ring ends at a word that can't be there. A walk that
+// failed was tried a hundred times for each slot, though the ring stood still:
+// opening took a minute.
+func TestRecoveryGivesNonsenseUpAtOnce(t *testing.T) {
+	const blocks = 1 << 18
+	o := &ringqueue.Options{Dir: tempDir(t), Capacity: blocks * 64, Persistent: true}
+	q, err := ringqueue.Create[int]("q", o)
+	wantNil(t, "Create", err)
+	path := q.Ring().Segment().Path()
+	wantNil(t, "Close", q.Close())
+	v := newVandal(t, path)
+	committed := uint64(1<<42 | 8<<18 | 3)
+	words := make([]byte, 0, blocks*8)
+	for range blocks - 1 {
+		words = binary.NativeEndian.AppendUint64(words, committed)
+	}
+	v.write(v.body+offWords, binary.NativeEndian.AppendUint64(words, committed+1<<42))
+	for slot := range int64(256) {
+		v.set(offTable+slot*slotBytes, 1)
+	}
+	start := time.Now()
+	q, err = ringqueue.Open[int]("q", o)
+	if d := time.Since(start); d > 10*time.Second {
+		t.Errorf("Open took %v", d)
+	}
+	if err == nil { // a slot that nobody had used was free
+		t.Error("Open joined in a slot that can't be recovered")
+		q.Close()
+		return
+	}
+	wantErr(t, "Open", err, ringqueue.ErrCorrupt)
 }

@@ -99,17 +99,21 @@ func recoverSlot(seg *shm.Segment, slot int) error {
 	var sum recovery
 	whole := false
 	for i := 0; i < maxWalks && !whole; i++ {
+		before := v.reclaim.Load()
 		var got recovery
 		got, whole = v.recover(slot)
 		sum.dropped += got.dropped
 		sum.redelivered += got.redelivered
 		sum.poisoned += got.poisoned
+		if !whole && v.reclaim.Load() == before {
+			break // a ring that overtakes a walk has reclaimed what it stood on
+		}
 	}
 	seg.Counter(shm.Discarded).Add(sum.dropped)
 	seg.Counter(shm.Redelivered).Add(sum.redelivered)
 	seg.Counter(shm.DeadLetters).Add(sum.poisoned)
 	if !whole {
-		return fmt.Errorf("%w: the ring overtook %d walks", ErrCorrupt, maxWalks)
+		return fmt.Errorf("%w: no walk over the ring comes to its end", ErrCorrupt)
 	}
 	// What it took and did not finish can't be finished any more.
 	seg.CounterOf(slot, shm.TasksDone).Store(seg.CounterOf(slot, shm.Gets).Load())
