@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -111,15 +112,17 @@ func attack[T any](t *testing.T, s script, o *ringqueue.Options, mirror bool, va
 func (v *vandal) damage(s *script, how int) {
 	v.t.Helper()
 	switch how % 16 {
-	case 0, 1, 2, 3, 4: // a word, of a lap near the cursors'
-		i := s.int() % hostileBlocks
-		lap := v.get(v.body+offTail)>>24/hostileBlocks + uint64(int8(s.byte())/16)
-		length := uint64(s.byte())
-		if how%16 == 4 {
-			length = s.uint64() % (1 << 24)
-		}
+	case 0, 1, 2, 3, 4: // the word of a position near a cursor's
+		at := s.int()
+		pos := v.get(v.body+[]int64{offTail, offConsume, offReclaim}[at%3]) >> []uint{24, 24, 0}[at%3]
+		pos += uint64(int8(s.byte()) / 32)
+		lap := pos/hostileBlocks + uint64(int8(s.byte())/48)
+		length := uint64(s.byte()) << (s.byte() % 4 * 6)
 		owner, attempt, state := uint64(s.byte()), uint64(s.byte())%64, uint64(s.byte())%16
-		v.set(v.body+offWords+int64(i)*8, lap<<42|length<<18|owner<<10|attempt<<4|state)
+		if how%16 < 3 {
+			owner, attempt, state = owner%4, 0, 1+state%9
+		}
+		v.set(v.body+offWords+int64(pos%hostileBlocks)*8, lap<<42|length&(1<<24-1)<<18|owner<<10|attempt<<4|state)
 	case 5, 6: // a cursor, near where it was
 		at := v.body + []int64{offTail, offConsume, offReclaim}[s.int()%3]
 		old := v.get(at)
@@ -168,9 +171,8 @@ func TestHostileWords(t *testing.T) {
 			b[i] = byte(rng.Uint32())
 		}
 		b[0] = byte(round)
-		attackWords(t, b)
-		if t.Failed() {
-			t.Fatalf("round %d: script %q", round, b)
+		if !t.Run(strconv.Itoa(round), func(t *testing.T) { attackWords(t, b) }) {
+			t.Fatalf("script %q", b)
 		}
 	}
 }
