@@ -75,6 +75,11 @@ func (a *agentState) do(verb string, args []string) (string, error) {
 		a.seg, err = shm.OpenSpec(args[0], graveSpec(nil), opts)
 	case "joinanddie": // killed in the middle of its first recovery
 		a.seg, err = shm.OpenSpec(args[0], graveSpec(die), opts)
+	case "joinandstand": // stands in the middle of its first recovery until it gets a line
+		a.seg, err = shm.OpenSpec(args[0], graveSpec(func() {
+			fmt.Println("recovering")
+			fmt.Scanln()
+		}), opts)
 	case "set":
 		a.seg.Bytes()[arg(0)] = byte(arg(1))
 		return "ok", nil
