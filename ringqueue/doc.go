@@ -79,5 +79,7 @@
 //     it: the ring fills.
 //   - Processes that share a queue trust each other's values, not each other's
 //     health: whoever may open the file may also write nonsense into it. Nonsense
-//     is an error ([ErrCorrupt]), not a fault.
+//     is an error ([ErrCorrupt]) or a wrong record, but never a panic, a fault, an
+//     endless loop or memory outside of the ring. Against a file that is cut short
+//     while it is mapped there is no help: see package shm.
 package ringqueue

@@ -66,6 +66,18 @@
 // may write to, are refused unless the options ask for them. Network and FUSE
 // file systems are refused.
 //
+// A slot's lock belongs to an open file, not to a process. Who passes that
+// descriptor on (by SCM_RIGHTS or pidfd_getfd, or by a fork without exec, none of
+// which this package does) has its slot taken for alive until the last copy is
+// closed, and what it held stays held.
+//
+// A process at its limit of descriptors goes on with what it has open, and
+// recovers the dead. When it is the last to leave a segment that is not
+// persistent it can't remove the file, which waits for the next Open, Create or
+// [Sweep].
+//
+// No decision is made by a clock that can be set.
+//
 // On Linux the locks are open file description locks on bytes far beyond the
 // end of the file. Elsewhere, and with the build tag portable, a hidden file
 // for each slot in use is locked instead; such segments can't be mirrored, and
