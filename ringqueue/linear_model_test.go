@@ -79,10 +79,10 @@ const (
 )
 
 const (
-	fine    result = iota + 1
-	nothing        // empty, or full
-	over           // shut down
-	refused        // another has the role
+	fine       result = iota + 1
+	nothing           // empty, or full
+	closedDown        // shut down
+	refused           // another has the role
 )
 
 func (v verb) String() string {
@@ -195,7 +195,7 @@ func (s queueState) step(in request, out reply) (next []any) {
 func (s queueState) take(in request, out reply, es []entry, hs []handed) (next []any) {
 	to := func(es []entry, hs []handed) { next = append(next, makeState(es, hs, s.shut)) }
 	ready := len(es) > 0 && es[0].stage == there
-	if out.result == nothing || out.result == over {
+	if out.result == nothing || out.result == closedDown {
 		if !ready && (out.result == nothing || s.shut && len(es) == 0) {
 			next = append(next, s)
 		}
@@ -333,8 +333,8 @@ func TestModelOfQueue(t *testing.T) {
 		{"killed put is there", true, seq(killedPut(1), put(2), got(1), got(2), nothingLeft)},
 		{"killed put is not", true, seq(killedPut(1), put(2), got(2), nothingLeft)},
 		{"killed put comes twice", false, seq(killedPut(1), got(1), got(1))},
-		{"shut down with something left", false, seq(put(1), op{request: request{verb: shut}, reply: reply{result: fine}}, op{request: request{verb: get}, reply: reply{result: over}})},
-		{"shut down, not at all", false, seq(op{request: request{verb: get}, reply: reply{result: over}})},
+		{"shut down with something left", false, seq(put(1), op{request: request{verb: shut}, reply: reply{result: fine}}, op{request: request{verb: get}, reply: reply{result: closedDown}})},
+		{"shut down, not at all", false, seq(op{request: request{verb: get}, reply: reply{result: closedDown}})},
 	} {
 		var h []porcupine.Operation
 		for i, o := range tt.ops {

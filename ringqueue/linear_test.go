@@ -92,7 +92,7 @@ func (d *diary) history(max int, died bool, last int64) (h []porcupine.Operation
 		switch {
 		case in.verb != place || out.result == nothing || out.result == refused:
 			add(in.verb, in)
-		case out.result == over: // it may have had a place for a moment
+		case out.result == closedDown: // it may have had a place for a moment
 			in.killed = true
 			add(place, in)
 			add(withdraw, in)
@@ -112,7 +112,7 @@ func resultOf(err error) result {
 	case err == nil:
 		return fine
 	case errors.Is(err, ringqueue.ErrShutdown):
-		return over
+		return closedDown
 	case errors.Is(err, ringqueue.ErrEmpty), errors.Is(err, ringqueue.ErrFull):
 		return nothing
 	case errors.Is(err, ringqueue.ErrRoleTaken):
