@@ -76,7 +76,7 @@ func (s *soleProducer) open(m, items, length uint64, st state) (claim, status) {
 	if s.loadShutdown() != 0 {
 		return claim{}, ended
 	}
-	for {
+	for range maxSteps {
 		p := s.at.pos()
 		if after(p+m, s.limit) > 0 && !s.findRoom(p, m) {
 			return claim{}, full
@@ -89,9 +89,10 @@ func (s *soleProducer) open(m, items, length uint64, st state) (claim, status) {
 		}
 		s.padLap(s.at, s.load(p))
 		if s.at = s.loadTail(); s.at.pos() == p {
-			return claim{}, corrupt
+			break
 		}
 	}
+	return claim{}, corrupt
 }
 
 // claim is core.claim for the holder of the role.

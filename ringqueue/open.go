@@ -99,13 +99,13 @@ func recoverSlot(seg *shm.Segment, slot int) error {
 	var sum recovery
 	whole := false
 	for i := 0; i < maxWalks && !whole; i++ {
-		before := v.reclaim.Load()
+		before := v.loadReclaim()
 		var got recovery
 		got, whole = v.recover(slot)
 		sum.dropped += got.dropped
 		sum.redelivered += got.redelivered
 		sum.poisoned += got.poisoned
-		if !whole && v.reclaim.Load() == before {
+		if !whole && v.loadReclaim() == before {
 			break // a ring that overtakes a walk has reclaimed what it stood on
 		}
 	}
