@@ -61,7 +61,7 @@ func (q *Queue[T]) deliver(l loan) (Delivery[T], error) {
 	}
 	d := Delivery[T]{r: r, loan: l}
 	if err := q.codec.Decode(lease.buf, &d.value); err != nil {
-		r.seg.Counter(shm.DeadLetters).Add(1)
+		tally(r.seg.Counter(shm.DeadLetters), 1)
 		lease.Release()
 		return Delivery[T]{}, r.wrap("receive", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/shmkit/shmkit/internal/fault"
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -41,6 +42,7 @@ func finishOne(taken, finished *atomic.Uint64) bool {
 		if f >= taken.Load() {
 			return false
 		}
+		fault.Point("ring.done")
 		if finished.CompareAndSwap(f, f+1) {
 			return true
 		}

@@ -98,10 +98,10 @@ func (s *Reservation) Commit(n int) error {
 	}
 	r := s.r
 	r.commit(s.claim, uint64(n))
-	r.put.items.Add(1)
-	r.put.bytes.Add(uint64(n))
+	tally(r.put.items, 1)
+	tally(r.put.bytes, uint64(n))
 	if futex.Notify(&r.hdr.notEmpty) {
-		r.put.wakes.Add(1)
+		tally(r.put.wakes, 1)
 	}
 	s.r, s.buf = nil, nil
 	r.seg.Release()
@@ -116,7 +116,7 @@ func (s *Reservation) Abort() {
 	}
 	r := s.r
 	r.abort(s.claim)
-	r.put.aborts.Add(1)
+	tally(r.put.aborts, 1)
 	// Records behind it may have become the next ones, and its room free.
 	r.wakeAll()
 	s.r, s.buf = nil, nil
@@ -212,9 +212,9 @@ func (l *Lease) Release() {
 	r := l.r
 	// Taken and finished both count before the record goes, so that Join
 	// sees it in the one place or in the other.
-	r.get.items.Add(1)
-	r.get.finished.Add(1)
-	r.get.bytes.Add(uint64(len(l.buf)))
+	tally(r.get.items, 1)
+	tally(r.get.finished, 1)
+	tally(r.get.bytes, uint64(len(l.buf)))
 	r.release(l.loan)
 	r.freed(l.loan)
 	futex.Notify(&r.hdr.idle)
@@ -232,10 +232,10 @@ func (l *Lease) Requeue() {
 	}
 	r := l.r
 	if r.requeue(l.loan) {
-		r.seg.Counter(shm.DeadLetters).Add(1)
+		tally(r.seg.Counter(shm.DeadLetters), 1)
 		r.reclaimAll()
 	} else {
-		r.seg.Counter(shm.Redelivered).Add(1)
+		tally(r.seg.Counter(shm.Redelivered), 1)
 	}
 	r.wakeAll()
 	l.r, l.buf = nil, nil

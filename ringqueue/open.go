@@ -3,6 +3,7 @@ package ringqueue
 import (
 	"fmt"
 
+	"github.com/shmkit/shmkit/internal/fault"
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/shm"
@@ -109,15 +110,18 @@ func recoverSlot(seg *shm.Segment, slot int) error {
 			break // a ring that overtakes a walk has reclaimed what it stood on
 		}
 	}
-	seg.Counter(shm.Discarded).Add(sum.dropped)
-	seg.Counter(shm.Redelivered).Add(sum.redelivered)
-	seg.Counter(shm.DeadLetters).Add(sum.poisoned)
+	tally(seg.Counter(shm.Discarded), sum.dropped)
+	tally(seg.Counter(shm.Redelivered), sum.redelivered)
+	tally(seg.Counter(shm.DeadLetters), sum.poisoned)
 	if !whole {
 		return fmt.Errorf("%w: no walk over the ring comes to its end", ErrCorrupt)
 	}
 	// What it took and did not finish can't be finished any more.
+	fault.Point("ring.recover.done")
 	seg.CounterOf(slot, shm.TasksDone).Store(seg.CounterOf(slot, shm.Gets).Load())
+	fault.Point("ring.recover.role")
 	v.hdr.producer.CompareAndSwap(uint32(slot)+1, 0)
+	fault.Point("ring.recover.role")
 	v.hdr.consumer.CompareAndSwap(uint32(slot)+1, 0)
 	futex.Notify(&v.hdr.notEmpty)
 	futex.Notify(&v.hdr.notFull)

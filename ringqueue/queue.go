@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/shmkit/shmkit/codec"
+	"github.com/shmkit/shmkit/internal/fault"
 	"github.com/shmkit/shmkit/internal/mem"
 )
 
@@ -396,7 +397,11 @@ func (r *Ring) Shutdown(immediate bool) error {
 	}
 	for {
 		old := r.core.loadShutdown()
-		if old >= flag || r.core.shutdown.CompareAndSwap(old, flag) {
+		if old >= flag {
+			break
+		}
+		fault.Point("ring.shutdown")
+		if r.core.shutdown.CompareAndSwap(old, flag) {
 			break
 		}
 	}

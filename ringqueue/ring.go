@@ -226,7 +226,7 @@ func (r *Ring) committed(items, bytes uint64) {
 	r.count(r.put.sole, r.put.items, items)
 	r.count(r.put.sole, r.put.bytes, bytes)
 	if futex.Notify(&r.hdr.notEmpty) {
-		r.put.wakes.Add(1)
+		tally(r.put.wakes, 1)
 	}
 }
 
@@ -242,7 +242,7 @@ func (r *Ring) freed(l loan) {
 // wakePutters tells the producers that something was released.
 func (r *Ring) wakePutters() {
 	if futex.Notify(&r.hdr.notFull) {
-		r.get.wakes.Add(1)
+		tally(r.get.wakes, 1)
 	}
 }
 
@@ -250,9 +250,16 @@ func (r *Ring) wakePutters() {
 // side's lock is held.
 func (r *Ring) count(locked bool, c *atomic.Uint64, n uint64) {
 	if locked {
+		fault.Point("ring.count")
 		mem.StoreRelease(c, c.Load()+n)
 		return
 	}
+	tally(c, n)
+}
+
+// tally adds to a counter in a slot's lines.
+func tally(c *atomic.Uint64, n uint64) {
+	fault.Point("ring.count")
 	c.Add(n)
 }
 

@@ -3,6 +3,8 @@ package ringqueue
 import (
 	"fmt"
 	"sync/atomic"
+
+	"github.com/shmkit/shmkit/internal/fault"
 )
 
 // A side orders this handle's goroutines on one side of a queue when the side
@@ -50,6 +52,7 @@ func (s *side) close(role *atomic.Uint32, me int) {
 	s.closed = true
 	if s.held {
 		s.held = false
+		fault.Point("ring.role.leave")
 		role.CompareAndSwap(uint32(me)+1, 0)
 	}
 }
@@ -66,6 +69,7 @@ func (r *Ring) takeRole(s *side) error {
 	for {
 		holder := role.Load()
 		if holder == 0 {
+			fault.Point("ring.role.take")
 			if role.CompareAndSwap(0, uint32(r.me)+1) {
 				break
 			}
@@ -78,6 +82,7 @@ func (r *Ring) takeRole(s *side) error {
 	if s == &r.get.side {
 		r.get.role.takeOver()
 	} else if st := r.put.role.takeOver(); st != done {
+		fault.Point("ring.role.leave")
 		role.CompareAndSwap(uint32(r.me)+1, 0)
 		return ErrCorrupt
 	}

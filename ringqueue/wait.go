@@ -64,7 +64,7 @@ func (r *Ring) waitClaim(ctx context.Context, want uint64, try func(less bool) (
 		return claim{}, r.wrap("put", err)
 	}
 	defer r.seg.Release()
-	r.put.waits.Add(1)
+	tally(r.put.waits, 1)
 	w := &claimWait{r: r, want: want, try: try}
 	if r.put.policy == shm.Block || ctx.Err() != nil {
 		w.tries = 1 // the first try is the last before a sleep
@@ -125,7 +125,7 @@ func (r *Ring) waitBorrow(ctx context.Context, most int) ([]loan, error) {
 		return nil, r.wrap("get", err)
 	}
 	defer r.seg.Release()
-	r.get.waits.Add(1)
+	tally(r.get.waits, 1)
 	w := &borrowWait{r: r, loans: make([]loan, most)}
 	if err := r.get.gate.Wait(ctx, w); err != nil {
 		return nil, r.expired("get", ErrEmpty, err)

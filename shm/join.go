@@ -101,26 +101,43 @@ func (s *Segment) tryJoin() (bool, error) {
 func (s *Segment) occupy(i int) {
 	s.slot = i
 	t := &s.table[i]
-	fault.Point("shm.join.identity")
+	fault.Point("shm.join.generation")
 	t.generation.Add(1)
-	t.pid.Store(uint64(os.Getpid()))
-	t.start.Store(startTime())
-	t.pidNS.Store(pidNamespace())
-	t.joined.Store(uint64(time.Now().UnixNano()))
-	t.setCommand(filepath.Base(os.Args[0]) + " " + strings.Join(os.Args[1:], " "))
+	t.identify(identity{
+		pid:     uint64(os.Getpid()),
+		start:   startTime(),
+		pidNS:   pidNamespace(),
+		joined:  uint64(time.Now().UnixNano()),
+		command: filepath.Base(os.Args[0]) + " " + strings.Join(os.Args[1:], " "),
+	})
 	fault.Point("shm.join.live")
 	t.state.Store(slotLive)
 }
 
-// setCommand stores the text in words, zero-padded.
-func (t *slot) setCommand(text string) {
+// An identity is what a slot says of its process, to people.
+type identity struct {
+	pid, start, pidNS, joined uint64
+	command                   string
+}
+
+// identify stores the identity, the command as words, zero-padded.
+func (t *slot) identify(id identity) {
+	fault.Point("shm.identity.pid")
+	t.pid.Store(id.pid)
+	fault.Point("shm.identity.start")
+	t.start.Store(id.start)
+	fault.Point("shm.identity.namespace")
+	t.pidNS.Store(id.pidNS)
+	fault.Point("shm.identity.joined")
+	t.joined.Store(id.joined)
 	var b [8 * len(t.command)]byte
-	copy(b[:], cut(strings.TrimSpace(text), len(b)))
+	copy(b[:], cut(strings.TrimSpace(id.command), len(b)))
 	for i := range t.command {
 		var w uint64
 		for j := range 8 {
 			w |= uint64(b[8*i+j]) << (8 * j)
 		}
+		fault.Point("shm.identity.command")
 		t.command[i].Store(w)
 	}
 }
@@ -142,12 +159,7 @@ func (t *slot) commandText() string {
 func (t *slot) clear() {
 	fault.Point("shm.leave.free")
 	t.state.Store(slotFree)
-	fault.Point("shm.leave.identity")
-	t.pid.Store(0)
-	t.start.Store(0)
-	t.pidNS.Store(0)
-	t.joined.Store(0)
-	t.setCommand("")
+	t.identify(identity{})
 }
 
 // vacate gives this handle's slot back.
