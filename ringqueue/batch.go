@@ -269,8 +269,8 @@ func (q *Queue[T]) TryGetMany(dst []T) (int, error) {
 			if err == nil {
 				continue // a series also ends where the lap does
 			}
-			if total > 0 && err == error(r.get.errEmpty) {
-				err = nil
+			if total > 0 && (err == error(r.get.errEmpty) || isShutdown(err)) {
+				err = nil // the next call says it
 			}
 			return total, err
 		}

@@ -44,3 +44,20 @@ func TestShutdownEndsPutsThatFindNoRoom(t *testing.T) {
 		})
 	}
 }
+
+// The last items of a queue that is shut down come without an error, on an
+// exclusive side too.
+func TestGetManyOfTheLastItemsIsNoError(t *testing.T) {
+	for _, sole := range []bool{false, true} {
+		q := create[int](t, tempDir(t), &ringqueue.Options{SingleConsumer: sole})
+		wantNil(t, "Put", q.Put(bg, 7))
+		wantNil(t, "Shutdown", q.Shutdown(false))
+		dst := make([]int, 3)
+		n, err := q.GetMany(bg, dst)
+		if n != 1 || dst[0] != 7 || err != nil {
+			t.Errorf("sole %v: %d items of %v, %v", sole, n, dst, err)
+		}
+		_, err = q.GetMany(bg, dst)
+		wantErr(t, "GetMany of nothing", err, ringqueue.ErrShutdown)
+	}
+}
