@@ -3,6 +3,7 @@ package ringqueue
 import (
 	"sync/atomic"
 
+	"github.com/shmkit/shmkit/internal/fault"
 	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/shm"
