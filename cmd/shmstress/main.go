@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/shmkit/shmkit/process"
+)
+
+// Exit statuses.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+func main() {
+	process.Main() // in a member it runs the member, and never returns
+	// A reader that goes away is an error of the write, not a signal.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second ^C ends the program at once
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run carries out a command line and returns the exit status. When ctx is done
+// it ends early, with a summary.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(stdout, stderr)
+	root.SetArgs(normalise(root, args))
+	cmd, err := root.ExecuteContextC(ctx)
+	switch {
+	case err == nil || errors.Is(err, syscall.EPIPE):
+		return exitOK
+	case errors.Is(err, errViolated):
+		return exitFailure
+	}
+	return report(stderr, cmd, err)
+}
