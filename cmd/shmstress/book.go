@@ -100,16 +100,13 @@ func newBook(c *court, l *ledger, producers, consumers int) *book {
 	return b
 }
 
-// producerStarts opens the account of the next life on a producer's seat, and
-// returns its number.
-func (b *book) producerStarts(seat int) uint32 {
+// producerStarts opens the account of the next life on a producer's seat.
+func (b *book) producerStarts(seat int, no uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.newest[seat]++
-	no := b.newest[seat]
+	b.newest[seat] = no
 	b.lives[seat][no] = &life{seat: uint8(seat), no: no}
 	b.ledger.lines[seat].seated(no)
-	return no
 }
 
 // producerEnds closes the account of the life on a producer's seat.

@@ -26,12 +26,7 @@ func (r *queueRun) gather() {
 	if r.hanging.Load() {
 		r.interrogate()
 	}
-	vs, _ := r.verdict()
-	var b strings.Builder
-	for _, v := range vs {
-		fmt.Fprintf(&b, "%8.3fs  %s: %s\n", v.Seconds, v.Kind, v.Text)
-	}
-	r.dump("violations.txt", []byte(b.String()))
+	r.dumpVerdict()
 }
 
 // interrogate ends all members so that they print their goroutines. It returns

@@ -8,4 +8,4 @@ import "math/rand/v2"
 const canFault = false
 
 // arm does nothing in this build.
-func (faults) arm(*rand.Rand, func(step string)) {}
+func (faults) arm(*rand.Rand, func(step string) bool) {}

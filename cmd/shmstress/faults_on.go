@@ -15,13 +15,14 @@ import (
 const canFault = true
 
 // arm makes this process lose wake-ups, and, after a random time, kill itself at
-// a crash point. will is called before, with the point's name.
+// a crash point. will is called before with the point's name, and may have it
+// spared.
 //
 // To be killed at whatever point comes next would nearly always hit those of
 // the commonest operation. So it first listens which points come by, and dies
 // at one of them, all having equal chances; or, one time in four, within the
 // first steps of its life.
-func (f faults) arm(r *rand.Rand, will func(step string)) {
+func (f faults) arm(r *rand.Rand, will func(step string) bool) {
 	if f.DropWakes > 0 {
 		var mu sync.Mutex
 		drop := rand.New(rand.NewPCG(r.Uint64(), 0))
@@ -57,7 +58,7 @@ const listenFor = 1000
 type stepKiller struct {
 	mu    sync.Mutex
 	rand  *rand.Rand
-	will  func(step string)
+	will  func(step string) bool
 	seen  map[string]bool
 	names []string
 	steps int
@@ -84,6 +85,7 @@ func (k *stepKiller) step(name string) {
 }
 
 func (k *stepKiller) die(name string) {
-	k.will(name)
-	killSelf()
+	if k.will(name) {
+		killSelf()
+	}
 }

@@ -59,8 +59,9 @@ func joinRun(ctx context.Context, a memberArgs, last uint64) (*member, error) {
 		return nil, err
 	}
 	m.line = &m.ledger.lines[a.Seat]
-	a.Faults.arm(m.rand, func(step string) {
+	a.Faults.arm(m.rand, func(step string) bool {
 		m.line.will.write(step, time.Now().UnixNano(), m.ledger.taken(a.Seat))
+		return true
 	})
 	m.queue, err = ringqueue.Attach[[]byte](a.Queue, &ringqueue.Options{Wait: a.Wait})
 	if err != nil {

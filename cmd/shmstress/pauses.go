@@ -6,39 +6,28 @@ import (
 	"time"
 )
 
-// pauses measures how long it takes after a member's death until the others
-// have taken the next record.
+// pauses measures how long it takes after a member's death until the others go
+// on.
 type pauses struct {
-	ledger *ledger
-	wake   chan struct{}
+	wake chan struct{}
 
 	mu      sync.Mutex
-	pending []death
+	pending []pause
 	times   histogram
 }
 
-// A death is one after which nobody has taken a record yet.
-type death struct {
-	at     time.Time
-	seat   int
-	life   uint64
-	others uint64 // what the other seats had taken then
-	own    uint64 // and this one
+// A pause begins with a death, and is over when over says so.
+type pause struct {
+	since time.Time
+	over  func() bool
 }
 
-func newPauses(l *ledger) *pauses { return &pauses{ledger: l, wake: make(chan struct{}, 1)} }
+func newPauses() *pauses { return &pauses{wake: make(chan struct{}, 1)} }
 
-// deathOf describes the death of the member on a seat that is about to happen
-// now.
-func (p *pauses) deathOf(seat int) death {
-	line := &p.ledger.lines[seat]
-	return death{time.Now(), seat, line.life.Load(), p.ledger.taken(seat), line.passed.Load()}
-}
-
-// begin waits for the end of the pause after a death.
-func (p *pauses) begin(d death) {
+// begin waits for the end of a pause.
+func (p *pauses) begin(since time.Time, over func() bool) {
 	p.mu.Lock()
-	p.pending = append(p.pending, d)
+	p.pending = append(p.pending, pause{since, over})
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -49,7 +38,8 @@ func (p *pauses) begin(d death) {
 // run measures until ctx is done. It looks often, but only while there is
 // something to wait for.
 func (p *pauses) run(ctx context.Context) {
-	tick := time.NewTicker(time.Hour)
+	const often, never = 200 * time.Microsecond, time.Hour
+	tick := time.NewTicker(never)
 	defer tick.Stop()
 	for {
 		select {
@@ -59,9 +49,9 @@ func (p *pauses) run(ctx context.Context) {
 		case <-tick.C:
 		}
 		if p.look() {
-			tick.Reset(200 * time.Microsecond)
+			tick.Reset(often)
 		} else {
-			tick.Reset(time.Hour)
+			tick.Reset(never)
 		}
 	}
 }
@@ -72,14 +62,13 @@ func (p *pauses) look() bool {
 	defer p.mu.Unlock()
 	rest := p.pending[:0]
 	for _, d := range p.pending {
-		line := &p.ledger.lines[d.seat]
-		// The next life on the same seat is one of the others, too.
-		if p.ledger.taken(d.seat) > d.others || line.life.Load() != d.life && line.passed.Load() > d.own {
-			p.times.add(time.Since(d.at))
+		if d.over() {
+			p.times.add(time.Since(d.since))
 		} else {
 			rest = append(rest, d)
 		}
 	}
+	clear(p.pending[len(rest):])
 	p.pending = rest
 	return len(rest) > 0
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,7 +80,7 @@ func (r *queueRun) open() (err error) {
 		return err
 	}
 	r.book = newBook(r.court, r.ledger, r.cfg.Producers, r.cfg.Consumers)
-	r.pauses = newPauses(r.ledger)
+	r.pauses = newPauses()
 	for i := range r.ledger.lines {
 		r.seats = append(r.seats, &seat{queueRun: r, number: i, line: &r.ledger.lines[i]})
 	}
@@ -170,16 +169,7 @@ func (r *queueRun) weather(ctx context.Context) (ended string, err error) {
 	var blowing sync.WaitGroup
 	defer blowing.Wait()
 	defer calm()
-	blowing.Go(func() {
-		(&storm{
-			rand:     rand.New(rand.NewPCG(r.Seed, 0)),
-			killRate: r.KillRate,
-			stopRate: r.StopRate,
-			victims:  r.victims,
-			onKill:   &r.counts.killed,
-			onStop:   &r.counts.stopped,
-		}).blow(storming)
-	})
+	blowing.Go(func() { r.storm(r.victims).blow(storming) })
 	over := time.After(r.Duration)
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()

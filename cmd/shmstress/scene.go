@@ -4,10 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +29,8 @@ type common struct {
 type scene struct {
 	common
 	*court
-	name   string   // of the main segment
-	log    *os.File // what members write to standard error
+	name   string // of the main segment
+	log    *tail  // what members write
 	status *statusLine
 	counts counts
 
@@ -75,31 +75,19 @@ func (c *counts) figures() memberFigures {
 func newScene(c common, status *statusLine) (*scene, error) {
 	id := make([]byte, 6)
 	rand.Read(id)
-	log, err := os.CreateTemp("", "shmstress-*.log")
-	if err != nil {
-		return nil, err
-	}
 	// What earlier runs left that were killed with all their members.
 	if _, err := shm.Dir(c.Dir).Sweep(); err != nil && !os.IsNotExist(err) {
-		log.Close()
-		os.Remove(log.Name())
 		return nil, err
 	}
-	return &scene{common: c, court: newCourt(), name: "stress-" + hex.EncodeToString(id), log: log, status: status}, nil
+	return &scene{common: c, court: newCourt(), name: "stress-" + hex.EncodeToString(id), log: new(tail), status: status}, nil
 }
 
-// clear removes what the run needed. What the members have written is kept with
-// the evidence if there is any.
+// clear ends the scene. What the members have written is kept with the evidence
+// if there is any.
 func (s *scene) clear() {
-	if s.evidenceDir() != "" {
-		if _, err := s.log.Seek(0, io.SeekStart); err == nil {
-			if b, err := io.ReadAll(s.log); err == nil && len(b) > 0 {
-				s.dump("stderr.txt", b)
-			}
-		}
+	if b := s.log.bytes(); len(b) > 0 && s.evidenceDir() != "" {
+		s.dump("output.txt", b)
 	}
-	s.log.Close()
-	os.Remove(s.log.Name())
 }
 
 // evidencePath is where evidence goes.
@@ -127,6 +115,16 @@ func (s *scene) dump(name string, content []byte) {
 	if err != nil {
 		s.status.say(fmt.Sprintf("evidence %s: %v", name, err))
 	}
+}
+
+// dumpVerdict keeps the violations themselves.
+func (s *scene) dumpVerdict() {
+	vs, _ := s.verdict()
+	var b strings.Builder
+	for _, v := range vs {
+		fmt.Fprintf(&b, "%8.3fs  %s: %s\n", v.Seconds, v.Kind, v.Text)
+	}
+	s.dump("violations.txt", []byte(b.String()))
 }
 
 // copySegment keeps the file of a segment as evidence.

@@ -61,7 +61,7 @@ func (s *seat) live(ctx context.Context, life int) (again bool, err error) {
 	start := consumerFunc.Start
 	if s.producer() {
 		start = producerFunc.Start
-		s.book.producerStarts(s.number)
+		s.book.producerStarts(s.number, uint32(life))
 	} else {
 		s.book.consumerStarts(s.number-s.cfg.Producers, uint32(life))
 	}
@@ -109,7 +109,7 @@ func (s *seat) bury(life int, err error) {
 	case isKill(exit.Signal):
 		if step, when, others := s.line.will.read(); step != "" {
 			s.counts.stepKill(step)
-			s.pauses.begin(death{time.Unix(0, when), s.number, uint64(life), others, s.line.passed.Load()})
+			s.pauses.begin(time.Unix(0, when), s.passedBy(uint64(life), others))
 		}
 	case s.hanging.Load():
 		s.dump(fmt.Sprintf("goroutines-%d.txt", s.number), []byte(exit.Error()+"\n\n"+exit.Crash))
@@ -134,12 +134,22 @@ func (s *seat) kill() bool {
 	if s.proc == nil {
 		return false
 	}
-	d := s.pauses.deathOf(s.number)
+	now, over := time.Now(), s.passedBy(s.line.life.Load(), s.ledger.taken(s.number))
 	if err := s.proc.Kill(); err != nil {
 		return false
 	}
-	s.pauses.begin(d)
+	s.pauses.begin(now, over)
 	return true
+}
+
+// passedBy returns what tells whether a record has been taken by others than
+// this life, whose next life on the same seat counts as one. Before, the other
+// seats had taken so many.
+func (s *seat) passedBy(life, others uint64) func() bool {
+	own := s.line.passed.Load()
+	return func() bool {
+		return s.ledger.taken(s.number) > others || s.line.life.Load() != life && s.line.passed.Load() > own
+	}
 }
 
 // stop stops whoever sits here, and returns what makes it go on; nil if nobody

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -18,12 +17,15 @@ type victim interface {
 // A storm kills and stops victims at random: two Poisson processes, whose
 // rates are for all victims together. Times and victims follow from the seed.
 type storm struct {
-	rand           *rand.Rand
-	killRate       float64 // a second
-	stopRate       float64
-	victims        func() []victim
-	onKill, onStop *atomic.Uint64
-	stopped        sync.WaitGroup
+	*scene
+	rand    *rand.Rand
+	victims func() []victim
+	stopped sync.WaitGroup
+}
+
+// storm returns a storm with the rates that were asked for.
+func (s *scene) storm(victims func() []victim) *storm {
+	return &storm{scene: s, rand: rand.New(rand.NewPCG(s.Seed, 0)), victims: victims}
 }
 
 // shortestStop and longestStop bound how long a victim is stopped: each order
@@ -36,7 +38,7 @@ const (
 // blow kills and stops until ctx is done. When it returns, nobody is stopped.
 func (s *storm) blow(ctx context.Context) {
 	defer s.stopped.Wait()
-	rate := s.killRate + s.stopRate
+	rate := s.KillRate + s.StopRate
 	if rate <= 0 {
 		<-ctx.Done()
 		return
@@ -53,7 +55,7 @@ func (s *storm) blow(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		kill := s.rand.Float64()*rate < s.killRate
+		kill := s.rand.Float64()*rate < s.KillRate
 		choice, length := s.rand.Uint64(), s.rand.Float64()
 		all := s.victims()
 		if len(all) == 0 {
@@ -62,10 +64,10 @@ func (s *storm) blow(ctx context.Context) {
 		v := all[choice%uint64(len(all))]
 		if kill {
 			if v.kill() {
-				s.onKill.Add(1)
+				s.counts.killed.Add(1)
 			}
 		} else if goOn := v.stop(); goOn != nil {
-			s.onStop.Add(1)
+			s.counts.stopped.Add(1)
 			s.stopped.Go(func() { wait(ctx, stopFor(length)); goOn() })
 		}
 	}
