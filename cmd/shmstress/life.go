@@ -99,10 +99,6 @@ func (r *rec) story() string {
 	return strings.TrimSuffix(b.String(), ", ")
 }
 
-// bound is the seq behind the last record that is in the queue for sure: those
-// that the producer knows to be, and those before one that came out.
-func (l *life) bound() uint64 { return max(l.ended, l.base+uint64(len(l.recs))) }
-
 // at returns the window's record of that seq, and makes the window long enough.
 // It is nil if the record is before the window.
 func (l *life) at(seq uint64) *rec {

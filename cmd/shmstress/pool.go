@@ -60,7 +60,7 @@ func (a *app) poolCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.IntVar(&p.Workers, "workers", 4, "worker `processes` of each of the two pools")
 	flags.Var(&p.Sizes, "sizes", "`lengths` of arguments and results in bytes: a list of ranges, of which each\ntask picks one, and a length in it")
-	flags.Float64Var(&p.CrashRate, "crash-rate", 2, "tasks a `second` that end their worker, in each pool")
+	flags.Float64Var(&p.CrashRate, "crash-rate", 2, "tasks a second that end their worker, in each pool; a `rate`")
 	flags.Var(&policy, "wait", "`how` workers wait: adaptive, spin or block")
 	return cmd
 }

@@ -71,10 +71,10 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
 	c := &a.common
-	flags.DurationVar(&c.Duration, "duration", time.Minute, "how `long`")
-	flags.Float64Var(&c.KillRate, "kill-rate", 5, "SIGKILLs a `second`, over all members")
-	flags.Float64Var(&c.StopRate, "stop-rate", 2, "SIGSTOPs a `second`, over all members; each for 1 ms to 1 s")
-	flags.Float64Var(&c.Faults.StepKills, "step-kill-rate", 0, "members a `second` that kill themselves between two steps of an operation;\nneeds a build with -tags faultpoints")
+	flags.DurationVar(&c.Duration, "duration", time.Minute, "how `long` it runs")
+	flags.Float64Var(&c.KillRate, "kill-rate", 5, "SIGKILLs a second, over all members; a `rate` as 0.5")
+	flags.Float64Var(&c.StopRate, "stop-rate", 2, "SIGSTOPs a second, over all members; each for 1 ms to 1 s; a `rate`")
+	flags.Float64Var(&c.Faults.StepKills, "step-kill-rate", 0, "members a second that kill themselves between two steps of an operation;\na `rate`; needs a build with -tags faultpoints")
 	flags.Float64Var(&c.Faults.DropWakes, "drop-wakes", 0, "`fraction` of wake-ups that are lost; needs a build with -tags faultpoints")
 	flags.Uint64Var(&c.Seed, "seed", 0, "`number` that settles what is random (default: another each time)")
 	flags.StringVar(&c.Dir, "dir", "", "`directory` of the segments, and of evidence (default $SHMKIT_DIR, else that of shm.DefaultDir)")
