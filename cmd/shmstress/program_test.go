@@ -36,7 +36,7 @@ func TestInterrupt(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "ended by interrupted") {
+	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "then interrupted") {
 		t.Errorf("%v: %s", err, out)
 	}
 	wantNothingLeft(t, dir)

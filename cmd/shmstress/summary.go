@@ -57,11 +57,15 @@ func (s *summary) print(a *app) error {
 	var b strings.Builder
 	heading := func(title string) { fmt.Fprintf(&b, "\n%s\n", strings.ToUpper(title)) }
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-16s  %s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(&b, "  %-20s  %s\n", name, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&b, "%s\n", s.Command)
 	heading("run")
-	line("time", "%s, ended by %s", span(s.Seconds), s.Ended)
+	line("time", "%s, %s", span(s.Seconds), map[string]string{
+		endedByTime:      "as asked for",
+		endedByUser:      "then interrupted",
+		endedByViolation: "until a violation",
+	}[s.Ended])
 	line("seed", "%d", s.Seed)
 	line("processes", "%s started", count(s.Members.Started))
 	line("killed", "%s", count(s.Members.Killed))
@@ -109,7 +113,7 @@ func (q *queueFigures) print(heading func(string), line func(name, format string
 	line("lost in an ack", "%s", count(q.AckInDoubt))
 	line("taken, not noted", "%s, and delivered again", count(q.Unnoted))
 	if q.RoleWaits > 0 {
-		line("role not yet free", "%s times", count(q.RoleWaits))
+		line("role still taken", "%s times, for a moment", count(q.RoleWaits))
 	}
 	q.Pause.print(heading, line, "record taken by another")
 }
