@@ -75,7 +75,9 @@ func (r *Ring) takeRole(s *side) error {
 			}
 			continue
 		}
-		if !r.seg.Probe(int(holder) - 1) {
+		// The probe also fails when somebody else has just recovered the slot:
+		// then the role is not the holder's any more.
+		if !r.seg.Probe(int(holder)-1) && role.Load() == holder {
 			return fmt.Errorf("%w: slot %d", ErrRoleTaken, holder-1)
 		}
 	}
