@@ -35,12 +35,17 @@ func newJury(c *court, name string, retries int, s *sheet) *jury {
 // judged long before as many have followed it.
 const mostRemembered = 1 << 14
 
-// sentence notes that a worker is about to be killed.
-func (j *jury) sentence(worker int) {
+// sentence notes that a worker is about to be killed, and tells whether it has
+// not been already.
+func (j *jury) sentence(worker int) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.killed[worker] {
+		return false
+	}
 	j.kills++
 	remember(j.killed, worker)
+	return true
 }
 
 // remember adds a number to a set. Numbers grow: it forgets the lower half when

@@ -35,8 +35,7 @@ func (v *poolVictim) withProcess(f func(*os.Process)) bool {
 func (v *poolVictim) kill() (done bool) {
 	v.withProcess(func(p *os.Process) {
 		before := v.side.ended.Load()
-		v.side.sentence(v.worker.Worker)
-		if p.Kill() != nil {
+		if !v.side.sentence(v.worker.Worker) || p.Kill() != nil {
 			return
 		}
 		done = true

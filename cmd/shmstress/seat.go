@@ -18,9 +18,10 @@ type seat struct {
 	number int // producers first
 	line   *seatLine
 
-	mu    sync.Mutex
-	proc  *process.Process // nil: nobody sits here
-	stops int              // SIGSTOPs that have not been followed by a SIGCONT
+	mu     sync.Mutex
+	proc   *process.Process // nil: nobody sits here
+	killed bool             // by us, and is about to be gone
+	stops  int              // SIGSTOPs that have not been followed by a SIGCONT
 }
 
 func (s *seat) producer() bool { return s.number < s.cfg.Producers }
@@ -124,20 +125,21 @@ func (s *seat) bury(life int, err error) {
 func (s *seat) sit(p *process.Process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.proc, s.stops = p, 0
+	s.proc, s.killed, s.stops = p, false, 0
 }
 
 // kill kills whoever sits here, and tells whether it has.
 func (s *seat) kill() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.proc == nil {
+	if s.proc == nil || s.killed {
 		return false
 	}
 	now, over := time.Now(), s.passedBy(s.line.life.Load(), s.ledger.taken(s.number))
 	if err := s.proc.Kill(); err != nil {
 		return false
 	}
+	s.killed = true
 	s.pauses.begin(now, over)
 	return true
 }
@@ -158,7 +160,7 @@ func (s *seat) stop() (goOn func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.proc
-	if p == nil || p.Signal(sigStop) != nil {
+	if p == nil || s.killed || p.Signal(sigStop) != nil {
 		return nil
 	}
 	s.stops++
@@ -195,5 +197,5 @@ func (s *seat) signalLocked(sig os.Signal) {
 func (s *seat) works() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.proc != nil && s.stops == 0 && s.line.ready.Load() == 1
+	return s.proc != nil && !s.killed && s.stops == 0 && s.line.ready.Load() == 1
 }
