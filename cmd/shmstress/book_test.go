@@ -132,6 +132,16 @@ func TestBookFinds(t *testing.T) {
 			d.ack(1, 2, 0)
 		}, ""},
 		"given back and taken": {func(d *desk) { d.put(seatA, 1, 0); d.hold(0, 1, 0); d.nack(0, 1, 0); d.take(1, 0) }, ""},
+		"stopped before it could note that it gave back": {func(d *desk) {
+			d.put(seatA, 1, 0)
+			d.hold(0, 2, 0)
+			d.ack(0, 2, 0)
+			d.round()
+			d.hold(1, 1, 0) // written before the others, and read after them
+			d.round()
+			d.round()
+			d.nack(1, 1, 0)
+		}, ""},
 		"read in the wrong order": {func(d *desk) {
 			d.put(seatA, 1, 0)
 			d.hold(0, 2, 0) // consumer 0 is read first

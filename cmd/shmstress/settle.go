@@ -35,10 +35,12 @@ func (b *book) settleAll(now time.Duration) {
 
 // settleLife takes what has ended from the front of a life's window.
 func (b *book) settleLife(l *life, now time.Duration) {
-	for i := range l.done {
-		b.settle(recordID{l.seat, l.no, l.base + uint64(i)}, &l.recs[i])
+	n := 0
+	for n < l.done && l.recs[n].settled() { // still: an older note may have come
+		b.settle(recordID{l.seat, l.no, l.base + uint64(n)}, &l.recs[n])
+		n++
 	}
-	l.drop(l.done)
+	l.drop(n)
 	for len(l.recs) > windowMost && !l.recs[0].settled() {
 		b.strays[recordID{l.seat, l.no, l.base}] = &stray{rec: l.recs[0], since: now}
 		l.drop(1)
