@@ -21,8 +21,8 @@ import (
 	"github.com/shmkit/shmkit/shm"
 )
 
-// childHold takes hold of something and stands still: "reserve", "borrow" or
-// "receive", of the queue with the handle.
+// childHold takes hold of something and stands still: "reserve", "borrow",
+// "receive" or "get" (and not done), of the queue with the handle.
 func childHold(args []string) {
 	q, err := ringqueue.Attach[int](args[1], nil)
 	must(err)
@@ -36,6 +36,9 @@ func childHold(args []string) {
 		must(err)
 	case "receive":
 		_, err := q.Receive(bg)
+		must(err)
+	case "get":
+		_, err := q.Get(bg)
 		must(err)
 	}
 	fmt.Println(args[0])
