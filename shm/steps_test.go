@@ -4,25 +4,47 @@ package shm_test
 
 import (
 	"fmt"
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/shmkit/shmkit/internal/fault"
+	"github.com/shmkit/shmkit/internal/fault/faulttest"
 	"github.com/shmkit/shmkit/shm"
 )
 
+// stepPrefix marks the lines in which an agent names the crash points that it
+// comes to.
+const stepPrefix = "step "
+
 // killAt makes this process die at the n-th crash point from now on.
-func killAt(n int) {
-	fault.SetHook(func(string) {
-		if n--; n == 0 {
-			die()
+func killAt(n int) { faulttest.DieAt(n, "", stepWriter{}) }
+
+type stepWriter struct{}
+
+func (stepWriter) Write(name []byte) (int, error) {
+	return os.Stdout.Write(append([]byte(stepPrefix), name...))
+}
+
+// askSteps is [proc.ask] for an agent that names its crash points.
+func (p *proc) askSteps(t *testing.T, order string) (steps []string, answer string) {
+	t.Helper()
+	p.send(order)
+	for {
+		answer = p.answer(t)
+		step, ok := strings.CutPrefix(answer, stepPrefix)
+		if !ok {
+			return steps, answer
 		}
-	})
+		steps = append(steps, step)
+	}
 }
 
 // TestSteps kills a process at each step of each operation on the slots and
-// the file, and lets a survivor see to it.
+// the file, and lets a survivor see to it. There must be no crash point in the
+// source that nobody has died at.
 func TestSteps(t *testing.T) {
 	ops := []struct {
 		name  string
@@ -39,22 +61,53 @@ func TestSteps(t *testing.T) {
 		{"sweep", nil, "sweep", 1},
 		{"make_way", nil, "create abandoned 8", 6},
 	}
+	died := make(map[string]int) // deaths at each step
 	for _, op := range ops {
 		t.Run(op.name, func(t *testing.T) {
 			for k := 1; ; k++ {
-				if k > 100 {
+				if k > 200 {
 					t.Fatal("no end of crash points")
 				}
-				if finished := stepCase(t, op.setup, op.order, k); finished {
+				step, finished := stepCase(t, op.setup, op.order, k)
+				if finished {
 					if k <= op.least {
 						t.Fatalf("%d crash points, expected %d at least", k-1, op.least)
 					}
 					t.Logf("%d crash points", k-1)
 					return
 				}
+				died[step]++
 			}
 		})
 	}
+	checkNames(t, died)
+}
+
+// spared are the crash points that these operations don't come to.
+var spared = map[string]string{
+	"shm.create.init": "only a segment with a Spec.Init has it: see TestSteps of ringqueue",
+}
+
+// checkNames compares the steps that somebody died at with those in the source.
+func checkNames(t *testing.T, died map[string]int) {
+	t.Helper()
+	steps, err := faulttest.Steps(".", "shm")
+	if err != nil || len(steps) == 0 {
+		t.Fatalf("%d crash points in the source, %v", len(steps), err)
+	}
+	for name, pos := range steps {
+		switch why, ok := spared[name]; {
+		case ok && died[name] > 0:
+			t.Errorf("%s is not out of reach: %s", name, why)
+		case !ok && died[name] == 0:
+			t.Errorf("%v: nobody died at %s", pos, name)
+		}
+		delete(died, name)
+	}
+	for name := range died {
+		t.Errorf("a death at %s, which is not in the source", name)
+	}
+	t.Logf("%d of %d steps in the source, without %v", len(steps)-len(spared), len(steps), slices.Sorted(maps.Keys(spared)))
 }
 
 // A sweep between a named draft's creation and its lock must not make the
@@ -81,7 +134,7 @@ func TestSweepAtDraft(t *testing.T) {
 	}
 }
 
-func stepCase(t *testing.T, setup []string, order string, k int) (finished bool) {
+func stepCase(t *testing.T, setup []string, order string, k int) (step string, finished bool) {
 	dir := testDir(t)
 	o := &shm.Options{Dir: dir}
 	grave := must(shm.CreateSpec("grave", graveSpec(nil), o))(t)
@@ -103,7 +156,7 @@ func stepCase(t *testing.T, setup []string, order string, k int) (finished bool)
 		}
 	}
 	p.want(t, fmt.Sprint("killat ", k), "ok")
-	answer := p.ask(t, order)
+	steps, answer := p.askSteps(t, order)
 	p.end() // dead in any case: it closes nothing
 
 	for _, info := range must(shm.Dir(dir).List())(t) {
@@ -144,5 +197,11 @@ func stepCase(t *testing.T, setup []string, order string, k int) (finished bool)
 	if left := names(t, dir); len(left) > 0 {
 		t.Errorf("step %d: left behind in the end: %q", k, left)
 	}
-	return answer != ""
+	if answer != "" {
+		return "", true
+	}
+	if len(steps) != k {
+		t.Fatalf("died at step %d of %q", k, steps)
+	}
+	return steps[k-1], false
 }

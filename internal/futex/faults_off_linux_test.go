@@ -4,3 +4,6 @@ package futex_test
 
 // childDieWaking needs the crash points.
 func childDieWaking([]string) { panic("built without crash points") }
+
+// childSteps does too.
+func childSteps([]string) { panic("built without crash points") }

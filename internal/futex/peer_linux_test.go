@@ -29,6 +29,8 @@ func runChild(name string, args []string) {
 		childSeccomp(args)
 	case "dieWaking":
 		childDieWaking(args)
+	case "steps":
+		childSteps(args)
 	case "echo":
 		childEcho(args)
 	default:

@@ -1,4 +1,4 @@
-//go:build faultpoints && unix
+//go:build faultpoints
 
 package faulttest
 
@@ -9,7 +9,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"syscall"
 
 	"github.com/shmkit/shmkit/internal/fault"
 )
@@ -39,10 +38,12 @@ func DieAt(n int, from string, trace io.Writer) {
 	})
 }
 
-// Die kills this process with SIGKILL.
+// Die kills this process with SIGKILL, or what the system has for it.
 func Die() {
-	syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {} // the signal comes at the end of a system call, of any thread
+	if p, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = p.Kill()
+	}
+	select {} // it comes at the end of a system call, of any thread
 }
 
 // goroutine returns what tells the calling goroutine from others.
