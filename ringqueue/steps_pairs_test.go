@@ -11,8 +11,8 @@ import (
 // from that; a survivor recovers from both. In the telling states it takes every
 // point of the operation with every point of the recovery, and in the others one
 // point of the operation, by lot, with every fourth of the recovery. Without
-// SHMKIT_STEPS=all it takes one in seven points, and one in thirteen, by lot, in
-// the telling states only.
+// SHMKIT_STEPS=all it takes one in seven points, in the telling states only, with
+// one in thirty of the recovery, and with each step of it once an operation.
 func TestStepPairs(t *testing.T) {
 	all := slices.Concat(states, soleStates())
 	sum := newSummary()
@@ -23,20 +23,22 @@ func TestStepPairs(t *testing.T) {
 			}
 			t.Run(op.name, func(t *testing.T) {
 				t.Parallel()
+				died := make(map[string]bool)
 				for i := range all {
 					if st := &all[i]; st.admits(op.name) && (stepsAll || telling(op.name, st)) {
-						pairsOf(t, sum, op.name, st)
+						pairsOf(t, sum, op.name, st, died)
 					}
 				}
 			})
 		}
 	})
 	sum.print(t)
+	sum.checkSeen(t)
 }
 
 // pairsOf has victims die in the operation in the state, and recoverers behind
-// each.
-func pairsOf(t *testing.T, sum *summary, op string, st *state) {
+// each. died has the steps at which recoverers from this operation have died.
+func pairsOf(t *testing.T, sum *summary, op string, st *state, died map[string]bool) {
 	t.Helper()
 	dry := stepCase{t: t, op: op, state: st}
 	dry.run()
@@ -46,34 +48,38 @@ func pairsOf(t *testing.T, sum *summary, op string, st *state) {
 		every, every2 := 1, 1
 		switch {
 		case !stepsAll:
-			every, every2 = 7, 13
+			every, every2 = 7, 30
 		case !telling(op, st):
 			every, every2 = points+1, 4
 		}
 		if (k+lot(op, st.name))%every == 0 {
-			recoverersOf(t, sum, op, st, k, every2)
+			recoverersOf(t, sum, op, st, k, every2, died)
 		}
 	}
 }
 
 // recoverersOf has recoverers die at every so many points of the recovery from
-// a death at the k-th point.
-func recoverersOf(t *testing.T, sum *summary, op string, st *state, k, every int) {
+// a death at the k-th point, and at those where none has died yet.
+func recoverersOf(t *testing.T, sum *summary, op string, st *state, k, every int, died map[string]bool) {
 	t.Helper()
-	points := 0
-	for k2 := 0; k2 <= points; k2++ {
-		if k2 > 0 && (k+k2+lot(op, st.name))%every != 0 {
-			continue
+	var steps []string
+	for k2 := 0; k2 <= len(steps); k2++ {
+		if k2 > 0 {
+			step := steps[k2-1]
+			if died[step] && (k+k2+lot(op, st.name))%every != 0 {
+				continue
+			}
+			died[step] = true
 		}
 		c := stepCase{t: t, op: op, state: st, k: k, recovered: true, k2: k2}
 		c.run()
 		if k2 == 0 {
-			points = c.recoverer.counted()
+			steps = c.recoverer.recovery()
 		}
-		sum.add(&c, points)
+		sum.add(&c, len(steps))
 		if t.Failed() {
 			t.Fatalf("%s in state %s: died at %d, steps %q; recoverer at %d of %d, steps %q",
-				op, st.name, k, c.victim.trace, k2, points, c.recoverer.trace)
+				op, st.name, k, c.victim.trace, k2, len(steps), c.recoverer.trace)
 		}
 	}
 }

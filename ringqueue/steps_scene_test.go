@@ -116,8 +116,8 @@ func (s *scene) end() {
 	os.RemoveAll(s.dir)
 }
 
-// lie has the corpses do their part and die, and leaves the queue to the victim.
-func (s *scene) lie() {
+// layOut has the corpses do their part and die, and leaves the queue to the victim.
+func (s *scene) layOut() {
 	s.t.Helper()
 	var ps []*process
 	for _, c := range s.corpses {
@@ -265,11 +265,11 @@ func (p *process) executed() []string {
 	return p.trace
 }
 
-// counted returns how many crash points of its recovery a recoverer came to.
-func (p *process) counted() int {
+// recovery returns the crash points of its recovery that a recoverer came to.
+func (p *process) recovery() []string {
 	i := slices.IndexFunc(p.trace, func(step string) bool { return strings.HasPrefix(step, p.args.from) })
 	if i < 0 {
-		return 0
+		return nil
 	}
-	return len(p.trace) - i
+	return p.trace[i:]
 }
