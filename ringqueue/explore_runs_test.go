@@ -36,6 +36,7 @@ var scenarios = []scenario{
 	{name: "sole, shutdown", blocks: 4, lapBits: 2, start: 4, soleProducer: true, soleConsumer: true, scripts: []string{"sput sput", "shut", "srun"}},
 
 	{name: "overtaken", full: true, blocks: 2, lapBits: 2, start: 6, prefill: []uint64{1, 1}, scripts: []string{"put", "get", "get"}},
+	{name: "sole, shutdown, death", blocks: 4, lapBits: 2, start: 4, soleProducer: true, soleConsumer: true, scripts: []string{"sput", "shut", "sget"}, deaths: 1},
 	{name: "for ever, sole, one block", blocks: 2, lapBits: 2, start: 2, rolling: true, soleProducer: true, soleConsumer: true, scripts: []string{"sput", "sget"}},
 
 	{name: "put and get, long", full: true, blocks: 4, lapBits: 2, start: 4, scripts: []string{"put put2", "get get"}, deaths: 1},

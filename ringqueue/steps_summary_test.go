@@ -112,15 +112,21 @@ var unreached = map[string]string{
 	"shm.create.draft": "there is no temporary name",
 }
 
+// raced are the crash points that take another process's step in the middle of
+// an operation. The explorer places it there, and deaths behind it.
+var raced = map[string]string{
+	"ring.sole.undo": "the queue is shut down between a put's two looks",
+}
+
 // checkNames compares the steps that somebody died at with those in the source.
 func (s *summary) checkNames(t *testing.T) {
 	t.Helper()
 	probe := newScene(t, "", state{})
 	defer probe.end()
 	probe.create()
-	spared := unreached
-	if !probe.q.Ring().Segment().Mirrored() {
-		spared = nil
+	spared := maps.Clone(raced)
+	if probe.q.Ring().Segment().Mirrored() {
+		maps.Copy(spared, unreached)
 	}
 	known := make(map[string]bool)
 	for _, pkg := range [][2]string{{".", "ring"}, {"../shm", "shm"}, {"../internal/futex", "futex"}} {
