@@ -32,7 +32,7 @@ var children = map[string]func(args []string){
 	"putForever":  childPutForever,
 	"takeForever": childTakeForever,
 	"hotPath":     childHotPath,
-	"act":         childAct,
+	"linear":      childLinear,
 	"scribble":    childScribble,
 }
 
