@@ -150,6 +150,20 @@ func TestBookFinds(t *testing.T) {
 			d.hold(1, 1, 0)
 			d.nack(1, 1, 0)
 		}, ""},
+		"again after its consumer's death": {func(d *desk) {
+			d.put(seatA, 1, 0)
+			d.hold(0, 1, 0)
+			d.dies(0, opNone, 0, 0)
+			d.hold(1, 2, 0)
+			d.ack(1, 2, 0)
+		}, ""},
+		"given to another while it is held": {func(d *desk) {
+			d.put(seatA, 1, 0)
+			d.hold(0, 1, 0)
+			d.hold(1, 2, 0)
+			d.ack(1, 2, 0)
+			d.ack(0, 1, 0)
+		}, late},
 		"attempt skipped": {func(d *desk) { d.put(seatA, 1, 0); d.hold(0, 2, 0); d.ack(0, 2, 0) }, attempts},
 		"attempt of a dead consumer": {func(d *desk) {
 			d.put(seatA, 1, 0)
@@ -303,6 +317,25 @@ func TestBookBalances(t *testing.T) {
 	}
 	d.settleAll(2 * balanceEvery)
 	if ks := d.kinds(); len(ks) != 1 || ks[0] != attempts {
+		t.Errorf("%q", ks)
+	}
+}
+
+// TestBookWaitsForTheLiving expects the book not to give up a record that a
+// living consumer holds, however long that takes.
+func TestBookWaitsForTheLiving(t *testing.T) {
+	d := newDesk(t)
+	const all = 2 * windowMost
+	d.put(seatA, all, 0)
+	d.hold(0, 1, 0)
+	for seq := range uint64(all - 1) {
+		d.take(1, seq+1)
+	}
+	d.round()
+	d.settleAll(time.Since(d.start) + 3*settleAfter)
+	d.ack(0, 1, 0)
+	d.end()
+	if ks := d.kinds(); len(ks) > 0 {
 		t.Errorf("%q", ks)
 	}
 }

@@ -105,6 +105,10 @@ func TestJuryCountsDeaths(t *testing.T) {
 	j.weigh()
 	wantVerdict(t, j.court, unearned)
 
+	j = newTestJury(0)
+	j.judgeMissing(&task{}, runs{2, 0})
+	wantVerdict(t, j.court, repeated)
+
 	j = newTestJury(manyRetries)
 	j.judgeMissing(&task{}, runs{1, 0})
 	wantVerdict(t, j.court, unearned)

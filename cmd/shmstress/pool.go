@@ -17,8 +17,8 @@ These are violations: a task with another outcome than its own, with none, or
 with more than one; one that failed for a death that was not its worker's, or that
 cost another task its outcome already; one that failed though the pool retries;
 one that ran more often than it may; figures that do not fit; no task ending for
-10 s; a pool that, after the storm, does not run as many tasks at a time as it
-has workers, or does not end.`
+--hang-after; a pool that, after the storm, does not run as many tasks at a time as
+it has workers, or does not end.`
 
 const poolExamples = `  shmstress pool -workers 8 -kill-rate 10 -duration 30m
   shmstress pool -sizes 100K -crash-rate 0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,10 @@ import (
 
 // manyRetries is more often than a task's workers are killed by chance.
 const manyRetries = 200
+
+// endWithin is how long it may take to work off what clients have asked for, or
+// to end a pool.
+const endWithin = 20 * time.Second
 
 // clientsPerPool is how many goroutines give tasks to each pool.
 const clientsPerPool = 4
@@ -106,6 +111,7 @@ func (r *poolRun) run(ctx context.Context) (ended string) {
 	if _, n := r.verdict(); n > 0 {
 		r.gather()
 		endHard()
+		r.terminate() // else what hangs goes on
 	}
 	r.await(&clients, endHard)
 	endHard()
@@ -140,8 +146,8 @@ func (r *poolRun) weather(ctx context.Context) (ended string) {
 			r.readWills()
 			r.status.show(now, r.statusText)
 			for i, s := range r.sides {
-				if progress[i].see(now, s.ended.Load(), s.open.Load() > 0, hangAfter) {
-					s.charge(hang, "%s: no task ends for %v, and %d are to", s.name, hangAfter, s.open.Load())
+				if progress[i].see(now, s.ended.Load(), s.open.Load() > 0, r.HangAfter) {
+					s.charge(hang, "%s: no task ends for %v, and %d are to", s.name, r.HangAfter, s.open.Load())
 				}
 			}
 		}
@@ -155,7 +161,7 @@ func (r *poolRun) await(clients *sync.WaitGroup, endHard func()) {
 	select {
 	case <-done:
 		return
-	case <-time.After(3 * hangAfter):
+	case <-time.After(endWithin + r.HangAfter):
 	}
 	for _, s := range r.sides {
 		if n := s.open.Load(); n > 0 {
@@ -164,9 +170,7 @@ func (r *poolRun) await(clients *sync.WaitGroup, endHard func()) {
 	}
 	r.gather()
 	endHard()
-	for _, s := range r.sides {
-		s.pool.Terminate()
-	}
+	r.terminate()
 	<-done
 }
 
@@ -210,7 +214,7 @@ func (r *poolRun) audit(s *poolSide) {
 func (r *poolRun) rally(s *poolSide) {
 	r.sheet.head.met.Store(0)
 	r.sheet.head.calledOff.Store(0)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*hangAfter)
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
 	defer r.sheet.head.calledOff.Store(1)
 	ts := (&client{s, rand.New(rand.NewPCG(r.Seed, 99))}).make(r.cfg.Workers)
@@ -232,7 +236,7 @@ func (r *poolRun) rally(s *poolSide) {
 // cutShort terminates a pool that has work: each task has its result, or the
 // error that says so.
 func (r *poolRun) cutShort(s *poolSide) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*hangAfter)
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
 	ts := (&client{s, rand.New(rand.NewPCG(r.Seed, 100))}).make(3 * r.cfg.Workers)
 	fs := make([]*pool.Future[answer], len(ts))
@@ -250,7 +254,7 @@ func (r *poolRun) cutShort(s *poolSide) {
 
 // join waits until a pool that has been ended is no more.
 func (s *poolSide) join() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*hangAfter)
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
 	return s.pool.Join(ctx)
 }
@@ -331,12 +335,20 @@ func (r *poolRun) gather() {
 
 // interrogate ends the workers so that they print their goroutines.
 func (r *poolRun) interrogate() {
-	for _, v := range r.victims() {
-		v := v.(*poolVictim)
-		v.withProcess(func(p *os.Process) { p.Signal(sigQuit) })
+	asked := r.victims()
+	for _, v := range asked {
+		v.(*poolVictim).withProcess(func(p *os.Process) {
+			p.Signal(sigCont)
+			p.Signal(sigQuit)
+		})
 	}
-	// Their output comes through this process; it is complete when they have ended.
-	r.terminate()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); <-tick.C {
+		if !slices.ContainsFunc(asked, func(v victim) bool { return v.(*poolVictim).withProcess(func(*os.Process) {}) }) {
+			return
+		}
+	}
 }
 
 func (r *poolRun) summary(ended string) *summary {

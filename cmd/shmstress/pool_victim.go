@@ -32,16 +32,15 @@ func (v *poolVictim) withProcess(f func(*os.Process)) bool {
 	return false
 }
 
-func (v *poolVictim) kill() (done bool) {
+func (v *poolVictim) kill() {
 	v.withProcess(func(p *os.Process) {
 		before := v.side.ended.Load()
 		if !v.side.sentence(v.worker.Worker) || p.Kill() != nil {
 			return
 		}
-		done = true
+		v.run.counts.killed.Add(1)
 		v.run.pauses.begin(time.Now(), func() bool { return v.side.ended.Load() > before })
 	})
-	return done
 }
 
 func (v *poolVictim) stop() (goOn func()) {

@@ -18,8 +18,8 @@ These are violations: a record put for sure that never comes; one that comes
 though nobody has given it back, or after it was acknowledged, or was never put,
 or with a wrong byte, attempt number or place in its producer's order; lengths and
 counters that do not fit; an operation that returns an error which it must
-not, or does not return; nothing passing for 10 s; a queue that is not as good as
-new at the end. What a killed process was in the middle of is in doubt, and is
+not, or does not return; nothing passing for --hang-after; a queue that is not as
+good as new at the end. What a killed process was in the middle of is in doubt, and is
 counted, but nothing else is.
 
 With get, an item is gone when its consumer is killed before it could tell: as

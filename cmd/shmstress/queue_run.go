@@ -188,11 +188,11 @@ func (r *queueRun) weather(ctx context.Context) (ended string, err error) {
 			r.book.round()
 			taken := r.ledger.taken(-1)
 			r.status.show(now, func() string { return r.statusText(taken) })
-			if progress.see(now, taken, r.shouldPass(), hangAfter) {
-				r.hang("no record passes for %v", hangAfter)
+			if progress.see(now, taken, r.shouldPass(), r.HangAfter) {
+				r.hang("no record passes for %v", r.HangAfter)
 			}
 			for i, s := range r.seats {
-				if r.watches[i].see(now, s.line.beat.Load(), s.works(), 4*longWait) {
+				if r.watches[i].see(now, s.line.beat.Load(), s.works(), longWait+r.HangAfter) {
 					k, n, _ := s.line.doing()
 					r.hang("%v, life %d, does not return from %v of %d", s, s.line.life.Load(), k, n)
 				}
@@ -228,7 +228,7 @@ func (r *queueRun) await(g *sync.WaitGroup, who string) {
 	go func() { g.Wait(); close(done) }()
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
-	deadline := time.Now().Add(3 * hangAfter)
+	deadline := time.Now().Add(longWait + r.HangAfter)
 	for {
 		select {
 		case <-done:

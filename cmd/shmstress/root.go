@@ -72,6 +72,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	flags.SortFlags = false
 	c := &a.common
 	flags.DurationVar(&c.Duration, "duration", time.Minute, "how `long` it runs")
+	flags.DurationVar(&c.HangAfter, "hang-after", 10*time.Second, "how `long` nothing may pass before that is a violation")
 	flags.Float64Var(&c.KillRate, "kill-rate", 5, "SIGKILLs a second, over all members; a `rate` as 0.5")
 	flags.Float64Var(&c.StopRate, "stop-rate", 2, "SIGSTOPs a second, over all members; each for 1 ms to 1 s; a `rate`")
 	flags.Float64Var(&c.Faults.StepKills, "step-kill-rate", 0, "members a second that kill themselves between two steps of an operation;\na `rate`; needs a build with -tags faultpoints")
@@ -91,6 +92,9 @@ func (a *app) check() error {
 	}
 	if c.Duration <= 0 {
 		return usagef("--duration %v is not positive", c.Duration)
+	}
+	if c.HangAfter <= 0 {
+		return usagef("--hang-after %v is not positive", c.HangAfter)
 	}
 	if c.KillRate < 0 || c.StopRate < 0 {
 		return usagef("--kill-rate and --stop-rate can't be negative")

@@ -17,12 +17,13 @@ import (
 
 // common is what the command line says about a run of either kind.
 type common struct {
-	Duration time.Duration
-	KillRate float64 // a second, over all members
-	StopRate float64
-	Seed     uint64
-	Dir      string // of the segments, never empty
-	Faults   faults // StepKills is over all members here
+	Duration  time.Duration
+	HangAfter time.Duration // how long nothing may pass
+	KillRate  float64       // a second, over all members
+	StopRate  float64
+	Seed      uint64
+	Dir       string // of the segments, never empty
+	Faults    faults // StepKills is over all members here
 }
 
 // A scene is what runs of either kind have: the court, and where things are.
@@ -156,6 +157,3 @@ func (w *watch) see(now time.Time, figure uint64, due bool, most time.Duration) 
 	w.at = now
 	return w.quiet > most
 }
-
-// hangAfter is how long nothing may pass.
-const hangAfter = 10 * time.Second

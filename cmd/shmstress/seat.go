@@ -83,11 +83,11 @@ func (s *seat) live(ctx context.Context, life int) (again bool, err error) {
 	s.counts.started.Add(1)
 	s.sit(p)
 	<-p.Done()
-	s.sit(nil)
+	killed := s.sit(nil)
 	s.ended()
 	err = p.Wait(context.Background())
 	p.Close()
-	s.bury(life, err)
+	s.bury(life, killed, err)
 	return err != nil && ctx.Err() == nil, nil
 }
 
@@ -100,8 +100,8 @@ func (s *seat) ended() {
 	}
 }
 
-// bury finds out whether a process has died as it should.
-func (s *seat) bury(life int, err error) {
+// bury finds out whether a process has died as it should. We may have killed it.
+func (s *seat) bury(life int, killed bool, err error) {
 	var exit *process.ExitError
 	switch {
 	case err == nil:
@@ -111,6 +111,8 @@ func (s *seat) bury(life int, err error) {
 		if step, when, others := s.line.will.read(); step != "" {
 			s.counts.stepKill(step)
 			s.pauses.begin(time.Unix(0, when), s.passedBy(uint64(life), others))
+		} else if killed {
+			s.counts.killed.Add(1)
 		}
 	case s.hanging.Load():
 		s.dump(fmt.Sprintf("goroutines-%d.txt", s.number), []byte(exit.Error()+"\n\n"+exit.Crash))
@@ -122,26 +124,29 @@ func (s *seat) bury(life int, err error) {
 	}
 }
 
-func (s *seat) sit(p *process.Process) {
+// sit puts a process on the seat, or none, and tells whether we have killed the
+// one that sat there.
+func (s *seat) sit(p *process.Process) (killed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	killed = s.killed
 	s.proc, s.killed, s.stops = p, false, 0
+	return killed
 }
 
-// kill kills whoever sits here, and tells whether it has.
-func (s *seat) kill() bool {
+// kill kills whoever sits here.
+func (s *seat) kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.proc == nil || s.killed {
-		return false
+		return
 	}
 	now, over := time.Now(), s.passedBy(s.line.life.Load(), s.ledger.taken(s.number))
 	if err := s.proc.Kill(); err != nil {
-		return false
+		return
 	}
 	s.killed = true
 	s.pauses.begin(now, over)
-	return true
 }
 
 // passedBy returns what tells whether a record has been taken by others than

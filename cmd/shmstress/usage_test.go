@@ -20,6 +20,7 @@ func TestUsage(t *testing.T) {
 		"queue -o yaml":                       "neither table nor json",
 		"queue -duration 0s":                  "--duration 0s is not positive",
 		"queue -duration soon":                "invalid argument",
+		"queue -hang-after 0s":                "--hang-after 0s is not positive",
 		"queue -kill-rate -1":                 "can't be negative",
 		"queue -stop-rate -1":                 "can't be negative",
 		"queue -step-kill-rate -1":            "--step-kill-rate is negative",
