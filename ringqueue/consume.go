@@ -158,21 +158,18 @@ func (c *core) releaseRelaxed(l loan) {
 // counted, or discarded as poison when it has been delivered often enough.
 // It returns whether it was discarded.
 func (c *core) requeue(l loan) (poisoned bool) {
-	return c.giveBack(l.pos, l.word, "ring.requeue")
-}
-
-// giveBack ends the borrowing of the record w at p, whose borrower is the
-// caller, or dead and being recovered by the caller. Consume must be past p,
-// because attempts above 0 say so.
-func (c *core) giveBack(p uint64, w word, step string) (poisoned bool) {
-	if c.poison > 0 && w.attempt()+1 >= c.poison {
-		c.store(p, w.with(discarded), step+".poison")
+	if c.lastDelivery(l.word) {
+		c.store(l.pos, l.word.with(discarded), "ring.requeue.poison")
 		return true
 	}
-	c.store(p, w.again(), step)
+	// Consume is past the record, because attempts above 0 say so.
+	c.store(l.pos, l.word.again(), "ring.requeue")
 	c.redeliver.mark()
 	return false
 }
+
+// lastDelivery tells whether the borrowed record w is not to be delivered again.
+func (c *core) lastDelivery(w word) bool { return c.poison > 0 && w.attempt()+1 >= c.poison }
 
 // reclaimAll frees the blocks of terminal records from the oldest on. Several
 // are freed by one swap: none of them changes while reclaim stands before it.

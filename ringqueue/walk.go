@@ -61,9 +61,11 @@ func (c *core) recover(slot int) (got recovery, whole bool) {
 			if at.pos() == p&posMask {
 				c.helpConsume(at, w)
 			}
-			if c.giveBack(p, w, "ring.recover.requeue") {
+			if c.lastDelivery(w) {
+				c.store(p, w.with(discarded), "ring.recover.requeue.poison")
 				got.poisoned++
 			} else {
+				c.store(p, w.again(), "ring.recover.requeue")
 				got.redelivered++
 			}
 		}
