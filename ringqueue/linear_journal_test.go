@@ -161,6 +161,19 @@ func (j *journal) events() (list []event) {
 	return list
 }
 
+// called returns how many operations have been called.
+func (b *board) called() (n int) {
+	for i := range b.journals {
+		for k := range b.journals[i].entries {
+			if b.journals[i].entries[k].call.Load() == 0 {
+				break
+			}
+			n++
+		}
+	}
+	return n
+}
+
 // reached tells whether the member is in the middle of its operation at, or of a
 // later one, or past the last that it was to be killed in.
 func (j *journal) reached(at int) bool {

@@ -82,12 +82,13 @@ func playItems[T any](t *testing.T, s *linearStage, plan int, seed uint64, act f
 	parent := act(q)
 	parent.j = new(journal)
 	s.board.round.Store(s.round)
-	shutdownAt := time.Now().Add(time.Duration(rng.IntN(1500)) * time.Microsecond)
+	// Somewhere in the first half; soon, if all are waiting for it.
+	shutdownAt, latest := rng.IntN(len(victims)*p.ops/2), time.Now().Add(20*time.Millisecond)
 	s.direct(t, victims, h, func() bool {
 		if p.shutdown == 0 || parent.n > 0 {
 			return true
 		}
-		if time.Now().Before(shutdownAt) {
+		if s.board.called() < shutdownAt && time.Now().Before(latest) {
 			return false
 		}
 		parent.record(opShutdown, 0, func(e *entry) error {
