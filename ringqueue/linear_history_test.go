@@ -3,6 +3,8 @@
 package ringqueue_test
 
 import (
+	"slices"
+
 	"github.com/anishathalye/porcupine"
 )
 
@@ -65,6 +67,26 @@ func (h *linearHistory) observed(from, to int64) bool {
 	return false
 }
 
+// taken tells whether members have taken the items before they ended, or may
+// have: then a put that Shutdown overtook has not put them where nobody looks any
+// more.
+func (h *linearHistory) taken(ids []uint16) bool {
+	n := 0
+	for _, m := range h.members[:linearMembers] {
+		if m.killed {
+			return true
+		}
+		for _, e := range m.events {
+			for _, id := range e.items {
+				if e.kind.takes() && slices.Contains(ids, id) {
+					n++
+				}
+			}
+		}
+	}
+	return n >= len(ids)
+}
+
 // A witness translates one member's testimony.
 type witness struct {
 	h      *linearHistory
@@ -112,9 +134,15 @@ func (w *witness) event(e event) {
 		w.put(e, to, do)
 	case e.kind.takes():
 		w.take(e, do)
+	case e.kind == opClose: // it gives up one role after the other
+		for side, entered := range w.entered {
+			if entered {
+				do(linearStep{kind: stepLeave, side: side, serial: -1})
+			}
+		}
 	default:
 		kind := map[opKind]stepKind{opCommit: stepCommit, opAbort: stepAbort, opAck: stepEnd, opNack: stepNack, opLen: stepLen,
-			opShutdown: stepShutdown, opClose: stepLeave}[e.kind]
+			opShutdown: stepShutdown}[e.kind]
 		do(linearStep{kind: kind, ids: e.items, n: e.got})
 		if kind <= stepNack && !killed {
 			w.open--
@@ -147,11 +175,12 @@ func (w *witness) put(e event, to int64, do func(linearStep)) {
 	reserves := !w.h.model.soleProd || e.kind == opReserve
 	split := e.ret == 0 || e.kind == opReserve || w.h.observed(e.call, to)
 	for ids := e.items[:n]; len(ids) > 0; ids = ids[each:] {
+		underway := !reserves && (e.ret == 0 || w.h.taken(ids[:each]))
 		if !split {
-			do(linearStep{kind: stepPut, ids: ids[:each]})
+			do(linearStep{kind: stepPut, ids: ids[:each], underway: underway})
 			continue
 		}
-		do(linearStep{kind: stepReserve, ids: ids[:each], late: e.ret == 0 && reserves})
+		do(linearStep{kind: stepReserve, ids: ids[:each], underway: underway, late: e.ret == 0 && reserves})
 		if e.kind != opReserve {
 			commit.ids = ids[:each]
 			do(commit)
@@ -177,12 +206,17 @@ func (w *witness) put(e event, to int64, do func(linearStep)) {
 func (w *witness) take(e event, do func(linearStep)) {
 	switch {
 	case e.ret == 0:
+		// What it has let go of makes a difference only where that makes room.
+		kind := stepGet
+		if e.kind == opReceive || w.h.model.records > 0 {
+			kind = stepTake
+		}
 		for range e.asked {
-			do(linearStep{kind: stepTake})
+			do(linearStep{kind: kind})
 			w.open++
 		}
 		for range e.asked {
-			if e.kind != opReceive {
+			if e.kind != opReceive && w.h.model.records > 0 {
 				do(linearStep{kind: stepEnd})
 			}
 		}
@@ -212,9 +246,12 @@ func (w *witness) take(e event, do func(linearStep)) {
 // bury appends the steps of a dead member's recovery.
 func (w *witness) bury() {
 	for range w.open {
-		w.add(w.death.alive, w.h.recovered, linearStep{kind: stepSettle, serial: -1})
+		w.add(w.death.alive, w.h.recovered, linearStep{kind: stepSettle, serial: w.serial})
+		w.serial++
 	}
-	if w.entered[sideProducer] || w.entered[sideConsumer] {
-		w.add(w.death.alive, w.h.recovered, linearStep{kind: stepDrop, serial: -1})
+	for side, entered := range w.entered {
+		if entered {
+			w.add(w.death.alive, w.h.recovered, linearStep{kind: stepDrop, side: side, serial: -1})
+		}
 	}
 }

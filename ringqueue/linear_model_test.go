@@ -43,9 +43,9 @@ const (
 	stepLen                       // count what can be taken
 	stepEnter                     // take an exclusive role
 	stepRoleTaken                 // find it taken
-	stepLeave                     // close: give up all roles
+	stepLeave                     // close: give up a role
 	stepSettle                    // recover one record of a dead member
-	stepDrop                      // recover its roles
+	stepDrop                      // recover a role
 )
 
 var stepNames = [...]string{"reserve", "commit", "put", "abort", "full", "refused", "take", "get", "end", "nack", "empty",
@@ -66,11 +66,14 @@ type linearStep struct {
 	early bool
 	// late is set for a reservation that may be made after Shutdown, to be
 	// discarded.
-	late    bool
-	ids     []uint16 // for a take of a killed operation none: anything
-	n       int      // of stepLen, and of stepShutdown the flag
-	attempt int      // of stepTake; 0: unknown
-	side    int      // of stepEnter and stepRoleTaken: sideProducer, sideConsumer
+	late bool
+	// underway is set for a sole producer's put, which may end as if nothing had
+	// happened if Shutdown comes in the middle of it.
+	underway bool
+	ids      []uint16 // for a take of a killed operation none: anything
+	n        int      // of stepLen, and of stepShutdown the flag
+	attempt  int      // of stepTake; 0: unknown
+	side     int      // of steps about roles: sideProducer, sideConsumer
 }
 
 const (
@@ -122,7 +125,7 @@ func (m *linearModel) effect(s linearState, op linearStep) []linearState {
 	rs := s.records()
 	switch op.kind {
 	case stepReserve, stepPut:
-		if s.shut != 0 && !op.late || !m.room(rs, len(op.ids), recCommitted) || m.soleProd && !s.plays(op, sideProducer) {
+		if s.shut != 0 && !op.late && !(op.underway && op.early) || !m.room(rs, len(op.ids), recCommitted) || m.soleProd && !s.plays(op, sideProducer) {
 			return nil
 		}
 		for _, id := range op.ids {
@@ -133,7 +136,7 @@ func (m *linearModel) effect(s linearState, op linearStep) []linearState {
 			switch {
 			case op.kind == stepPut:
 				r.state, r.member = recCommitted, 0
-			case s.shut != 0:
+			case s.shut != 0 && op.late:
 				r.state = recDoomed
 			}
 			rs = append(rs, r)
@@ -213,10 +216,8 @@ func (m *linearModel) effect(s linearState, op linearStep) []linearState {
 		if op.kind == stepDrop {
 			s.dead |= 1 << op.member
 		}
-		for side, h := range s.role {
-			if h == uint8(op.member)+1 {
-				s.role[side] = 0
-			}
+		if s.plays(op, op.side) {
+			s.role[op.side] = 0
 		}
 	case stepSettle:
 		s.dead |= 1 << op.member
@@ -249,13 +250,16 @@ func (m *linearModel) take(s linearState, rs []linearRecord, op linearStep) (nex
 		}
 		taken := append([]linearRecord(nil), rs...)
 		taken[i] = linearRecord{r.id, recHeld, uint8(op.member), r.deliveries + 1}
-		if len(op.ids) == 0 {
+		if len(op.ids) == 0 { // killed in it
 			taken[i].member |= inHand
+			next = append(next, m.with(s, taken))
 		}
 		if op.kind == stepGet {
 			taken[i].state = recGone
 		}
-		next = append(next, m.with(s, taken))
+		if op.kind == stepGet || len(op.ids) > 0 {
+			next = append(next, m.with(s, taken))
+		}
 	}
 	return next
 }
