@@ -69,7 +69,7 @@ type seatLine struct {
 
 	// Its last will, if it killed itself at a crash point.
 	will lastWill
-	_    [40]byte
+	_    [48]byte
 }
 
 // A lastWill says where, and when, a process killed itself.
@@ -78,7 +78,6 @@ type lastWill struct {
 	when   atomic.Uint64    // nanoseconds since 1970
 	others atomic.Uint64    // what the other seats had taken then
 	length atomic.Uint64    // of the name; written last; 0: it did not
-	_      [8]byte
 }
 
 // write writes the will down.
@@ -116,7 +115,7 @@ const maxSlots = 256
 
 const (
 	ledgerHeadSize = 128
-	seatLineSize   = 768
+	seatLineSize   = 640
 	noteSize       = 16
 	notesPerSeat   = 1 << 15
 )

@@ -58,6 +58,7 @@ func joinRun(ctx context.Context, a memberArgs, last uint64) (*member, error) {
 	if m.ledger, err = openLedger(a.Ledger, a.Producers, a.Consumers); err != nil {
 		return nil, err
 	}
+	go mindOrphans(m.ledger.seg)
 	m.line = &m.ledger.lines[a.Seat]
 	a.Faults.arm(m.rand, func(step string) bool {
 		m.line.will.write(step, time.Now().UnixNano(), m.ledger.taken(a.Seat))

@@ -22,7 +22,10 @@ const (
 )
 
 func (k noteKind) String() string {
-	return [...]string{"?", "taken", "held", "acked", "nacked", "torn"}[min(k, noteTorn+1)%(noteTorn+1)]
+	if k < noteTaken || k > noteTorn {
+		return "?"
+	}
+	return [...]string{"taken", "held", "acked", "nacked", "torn"}[k-noteTaken]
 }
 
 func newNote(k noteKind, id recordID, attempt int, kind recordKind) note {

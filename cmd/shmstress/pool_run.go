@@ -2,17 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/shmkit/shmkit/pool"
-	"github.com/shmkit/shmkit/shm"
 )
 
 // manyRetries is more often than a task's workers are killed by chance.
@@ -118,6 +113,9 @@ func (r *poolRun) run(ctx context.Context) (ended string) {
 	measuring.Wait()
 	if _, n := r.verdict(); n == 0 {
 		r.settleUp()
+		if _, n := r.verdict(); n > 0 {
+			r.gather()
+		}
 	}
 	r.terminate()
 	return ended
@@ -174,91 +172,6 @@ func (r *poolRun) await(clients *sync.WaitGroup, endHard func()) {
 	<-done
 }
 
-// settleUp looks whether the pools are as good as new, and end as they should.
-func (r *poolRun) settleUp() {
-	r.sheet.head.calm.Store(1)
-	for _, s := range r.sides {
-		r.audit(s)
-		r.rally(s)
-	}
-	r.sides[0].pool.Close()
-	r.cutShort(r.sides[1])
-	for _, s := range r.sides {
-		if err := s.join(); err != nil {
-			s.charge(weakened, "%s: the pool does not end: %v", s.name, err)
-			r.gather()
-		}
-	}
-	r.readWills()
-}
-
-// audit compares the pool's own figures with ours. No task is open.
-func (r *poolRun) audit(s *poolSide) {
-	s.weigh()
-	if n := s.callbacks.Load(); n != 0 {
-		s.charge(lost, "%s: %d callbacks never came", s.name, n)
-	}
-	fates, all := s.outcomes()
-	sum, asked := s.pool.Stats(), s.submitted.Load()
-	if all != asked || sum.Submitted != asked || sum.Done != fates[fateResult] || sum.Failed != asked-fates[fateResult] {
-		s.charge(miscounted, "%s: of %d tasks we have had %d outcomes, %d of them results; the pool says %d submitted, %d done, %d failed",
-			s.name, asked, all, fates[fateResult], sum.Submitted, sum.Done, sum.Failed)
-	}
-	if sum.Running != 0 || sum.Queued != 0 {
-		s.charge(miscounted, "%s: all tasks have ended, and the pool says that %d run and %d wait", s.name, sum.Running, sum.Queued)
-	}
-}
-
-// rally has as many tasks wait for each other as the pool has workers. A worker
-// that the storm has killed at its end may be on its way back.
-func (r *poolRun) rally(s *poolSide) {
-	r.sheet.head.met.Store(0)
-	r.sheet.head.calledOff.Store(0)
-	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
-	defer cancel()
-	defer r.sheet.head.calledOff.Store(1)
-	ts := (&client{s, rand.New(rand.NewPCG(r.Seed, 99))}).make(r.cfg.Workers)
-	fs := make([]*pool.Future[answer], len(ts))
-	for i := range ts {
-		ts[i].How = meet
-		fs[i] = runTask.Go(ctx, s.pool, ts[i])
-	}
-	for i, f := range fs {
-		a, err := f.Get(ctx)
-		if err != nil {
-			s.charge(weakened, "%s: after the storm, %d of %d workers are at work: %v", s.name, r.sheet.head.met.Load(), len(ts), err)
-			return
-		}
-		s.judgeResult(&ts[i], runs{1, 1}, a)
-	}
-}
-
-// cutShort terminates a pool that has work: each task has its result, or the
-// error that says so.
-func (r *poolRun) cutShort(s *poolSide) {
-	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
-	defer cancel()
-	ts := (&client{s, rand.New(rand.NewPCG(r.Seed, 100))}).make(3 * r.cfg.Workers)
-	fs := make([]*pool.Future[answer], len(ts))
-	for i := range ts {
-		ts[i].How, ts[i].Nap = nap, 20*time.Millisecond
-		fs[i] = runTask.Go(ctx, s.pool, ts[i])
-	}
-	s.pool.Terminate()
-	for i, f := range fs {
-		if _, err := f.Get(ctx); err != nil && !errors.Is(err, pool.ErrTerminated) {
-			s.charge(wrong, "%s: task %d of a pool that was terminated: %v", s.name, ts[i].ID, err)
-		}
-	}
-}
-
-// join waits until a pool that has been ended is no more.
-func (s *poolSide) join() error {
-	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
-	defer cancel()
-	return s.pool.Join(ctx)
-}
-
 // terminate ends what is left of the pools.
 func (r *poolRun) terminate() {
 	for _, s := range r.sides {
@@ -306,80 +219,4 @@ func (r *poolRun) statusText() string {
 	_, n := r.verdict()
 	return fmt.Sprintf("%s tasks  killed %s  stopped %s  replaced %s  violations %d",
 		count(ended), count(f.Killed+f.StepKilled), count(f.Stopped), count(restarts), n)
-}
-
-// gather keeps as evidence how things are.
-func (r *poolRun) gather() {
-	infos, err := shm.Dir(r.Dir).List()
-	if err != nil {
-		r.status.say(fmt.Sprintf("evidence: %v", err))
-	}
-	for _, i := range infos {
-		if !strings.HasPrefix(i.Name, r.name) {
-			continue
-		}
-		if b, err := os.ReadFile(i.Path); err == nil {
-			r.dump(i.Name+".segment", b)
-		}
-	}
-	var b strings.Builder
-	for _, s := range r.sides {
-		fmt.Fprintf(&b, "%s: %+v\n\n", s.name, s.pool.Stats())
-	}
-	r.dump("pools.txt", []byte(b.String()))
-	r.dumpVerdict()
-	if vs, _ := r.verdict(); len(vs) > 0 && vs[0].Kind == hang {
-		r.interrogate()
-	}
-}
-
-// interrogate ends the workers so that they print their goroutines.
-func (r *poolRun) interrogate() {
-	asked := r.victims()
-	for _, v := range asked {
-		v.(*poolVictim).withProcess(func(p *os.Process) {
-			p.Signal(sigCont)
-			p.Signal(sigQuit)
-		})
-	}
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); <-tick.C {
-		if !slices.ContainsFunc(asked, func(v victim) bool { return v.(*poolVictim).withProcess(func(*os.Process) {}) }) {
-			return
-		}
-	}
-}
-
-func (r *poolRun) summary(ended string) *summary {
-	s := r.sum("pool", ended)
-	f := &poolFigures{Outcomes: map[string]uint64{}, Pause: r.pauses.figures()}
-	for _, side := range r.sides {
-		fates, all := side.outcomes()
-		f.Tasks += all
-		for fate, n := range fates {
-			f.Outcomes[fate] += n
-		}
-		stats := side.pool.Stats()
-		f.Retried += stats.Retried
-		f.Restarts += stats.Restarts
-		f.SelfInflicted += side.deadly.Load()
-	}
-	f.PerSecond = float64(f.Tasks) / s.Seconds
-	s.Members.Started += f.Restarts
-	s.Pool = f
-	return s
-}
-
-func (p *poolFigures) print(heading func(string), line func(name, format string, args ...any)) {
-	heading("tasks")
-	line("ended", "%s", count(p.Tasks))
-	for _, fate := range sortedKeys(p.Outcomes) {
-		line(fate, "%s", count(p.Outcomes[fate]))
-	}
-	line("run again", "%s", count(p.Retried))
-	line("ended a worker", "%s", count(p.SelfInflicted))
-	line("throughput", "%s a second", count(uint64(p.PerSecond)))
-	line("workers replaced", "%s", count(p.Restarts))
-	p.Pause.print(heading, line, "task that ended")
 }

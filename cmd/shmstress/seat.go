@@ -160,12 +160,12 @@ func (s *seat) passedBy(life, others uint64) func() bool {
 }
 
 // stop stops whoever sits here, and returns what makes it go on; nil if nobody
-// does.
+// does who has joined the run.
 func (s *seat) stop() (goOn func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.proc
-	if p == nil || s.killed || p.Signal(sigStop) != nil {
+	if p == nil || s.killed || s.line.ready.Load() == 0 || p.Signal(sigStop) != nil {
 		return nil
 	}
 	s.stops++

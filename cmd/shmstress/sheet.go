@@ -36,12 +36,12 @@ type sheetLine struct {
 type workerWill struct {
 	pid atomic.Uint64
 	lastWill
-	_ [24]byte
+	_ [40]byte
 }
 
 const (
 	sheetHeadSize  = 128
-	workerWillSize = 120
+	workerWillSize = 128
 	sheetLineSize  = 16
 	willsPerSheet  = 1 << 10
 	linesPerSheet  = 1 << 15

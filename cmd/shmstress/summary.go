@@ -52,6 +52,26 @@ func (r *queueRun) summary(ended string) *summary {
 	return s
 }
 
+func (r *poolRun) summary(ended string) *summary {
+	s := r.sum("pool", ended)
+	f := &poolFigures{Outcomes: map[string]uint64{}, Pause: r.pauses.figures()}
+	for _, side := range r.sides {
+		fates, all := side.outcomes()
+		f.Tasks += all
+		for fate, n := range fates {
+			f.Outcomes[fate] += n
+		}
+		stats := side.pool.Stats()
+		f.Retried += stats.Retried
+		f.Restarts += stats.Restarts
+		f.SelfInflicted += side.deadly.Load()
+	}
+	f.PerSecond = float64(f.Tasks) / s.Seconds
+	s.Members.Started += f.Restarts
+	s.Pool = f
+	return s
+}
+
 // print prints the summary for people.
 func (s *summary) print(a *app) error {
 	var b strings.Builder
@@ -116,6 +136,19 @@ func (q *queueFigures) print(heading func(string), line func(name, format string
 		line("role still taken", "%s times, for a moment", count(q.RoleWaits))
 	}
 	q.Pause.print(heading, line, "record taken by another")
+}
+
+func (p *poolFigures) print(heading func(string), line func(name, format string, args ...any)) {
+	heading("tasks")
+	line("ended", "%s", count(p.Tasks))
+	for _, fate := range sortedKeys(p.Outcomes) {
+		line(fate, "%s", count(p.Outcomes[fate]))
+	}
+	line("run again", "%s", count(p.Retried))
+	line("ended a worker", "%s", count(p.SelfInflicted))
+	line("throughput", "%s a second", count(uint64(p.PerSecond)))
+	line("workers replaced", "%s", count(p.Restarts))
+	p.Pause.print(heading, line, "task that ended")
 }
 
 func (p *pauseFigures) print(heading func(string), line func(name, format string, args ...any), what string) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -78,6 +77,7 @@ func perform(ctx context.Context, t task) (answer, error) {
 	w := &thisWorker
 	w.once.Do(func() {
 		if w.sheet, w.err = openSheet(t.Sheet); w.err == nil {
+			go mindOrphans(w.sheet.seg)
 			r := rand.New(rand.NewPCG(t.Seed, uint64(os.Getpid())))
 			t.Faults.arm(r, w.sheet.bequeath)
 		}
@@ -128,7 +128,6 @@ func (s *sheet) meet(ctx context.Context, n int) error {
 		if ctx.Err() != nil || s.head.calledOff.Load() != 0 {
 			return errors.New("nobody came")
 		}
-		runtime.Gosched()
 		wait(ctx, time.Millisecond)
 	}
 	return nil
