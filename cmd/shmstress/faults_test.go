@@ -3,9 +3,10 @@
 package main
 
 import (
-	"context"
 	"strings"
 	"testing"
+
+	"github.com/shmkit/shmkit/shm"
 )
 
 // TestFaults lets members kill themselves between the steps of operations, and
@@ -14,8 +15,15 @@ func TestFaults(t *testing.T) {
 	for _, mode := range []string{"queue", "pool", "queue -single-producer -single-consumer"} {
 		t.Run(mode, func(t *testing.T) {
 			dir := useDir(t)
-			args := strings.Fields(mode + " -o json -duration 3s -kill-rate 3 -stop-rate 3 -step-kill-rate 20 -drop-wakes 0.2")
-			s := wantClean(t, shmstress(context.Background(), args...))
+			kind := strings.Fields(mode)[0]
+			s := wantClean(t, runUntil(t, "40 processes have died", func() bool {
+				dead := figures(t, dir, kind, func(i *shm.Inspection) uint64 { return i.Total(shm.Recoveries) })
+				var n uint64
+				for _, d := range dead {
+					n += d
+				}
+				return n >= 40
+			}, mode+" -kill-rate 5 -stop-rate 3 -step-kill-rate 30 -drop-wakes 0.2"))
 			var steps uint64
 			for _, n := range s.Members.Steps {
 				steps += uint64(n)

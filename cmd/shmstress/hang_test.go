@@ -56,25 +56,13 @@ func atWork(t *testing.T, dir, mode string) bool {
 	if mode == "queue" {
 		return holders(t, dir) > 8
 	}
-	infos, err := shm.Dir(dir).List()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pools := 0
-	for _, info := range infos {
-		if info.Kind != pool.Kind {
-			continue
+	done := figures(t, dir, pool.Kind, func(i *shm.Inspection) uint64 {
+		if r, err := pool.Inspect(i); err == nil {
+			return r.Done
 		}
-		i, err := shm.Inspect(info.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r, err := pool.Inspect(i); err == nil && r.Done > 0 {
-			pools++
-		}
-		i.Close()
-	}
-	return pools == 2
+		return 0
+	})
+	return len(done) == 2 && done[0] > 0 && done[1] > 0
 }
 
 // wantEvidence looks for what a hang must leave.

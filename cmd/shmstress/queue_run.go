@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -163,14 +164,15 @@ func (r *queueRun) run(ctx context.Context) (ended string, err error) {
 	return ended, nil
 }
 
-// weather lets the storm blow until the run ends, and tells why it did.
+// weather lets the storm blow until the run ends, and tells why it did. Its time
+// begins when all members have joined.
 func (r *queueRun) weather(ctx context.Context) (ended string, err error) {
 	storming, calm := context.WithCancel(ctx)
 	var blowing sync.WaitGroup
 	defer blowing.Wait()
 	defer calm()
-	blowing.Go(func() { r.storm(r.victims).blow(storming) })
-	over := time.After(r.Duration)
+	var over <-chan time.Time
+	joined := make([]bool, len(r.seats))
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
 	var progress watch
@@ -185,6 +187,13 @@ func (r *queueRun) weather(ctx context.Context) (ended string, err error) {
 		case err := <-r.failure:
 			return "", err
 		case now := <-tick.C:
+			for i, s := range r.seats {
+				joined[i] = joined[i] || s.works()
+			}
+			if over == nil && !slices.Contains(joined, false) {
+				over = time.After(r.Duration)
+				blowing.Go(func() { r.storm(r.victims).blow(storming) })
+			}
 			r.book.round()
 			taken := r.ledger.taken(-1)
 			r.status.show(now, func() string { return r.statusText(taken) })

@@ -6,10 +6,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/shmkit/shmkit/pool"
+	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -66,24 +69,61 @@ func entries(t *testing.T, dir string) []string {
 	return names
 }
 
+// runUntil runs a command line until something has happened, and ends it.
+func runUntil(t *testing.T, what string, happened func() bool, line string) result {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan result, 1)
+	go func() { done <- shmstress(ctx, strings.Fields(line+" -duration 1h -o json")...) }()
+	until(t, what, func() bool { return len(done) > 0 || happened() })
+	cancel()
+	return <-done
+}
+
+// figures returns what f says of the segments of the kind, in the order of
+// their names.
+func figures(t *testing.T, dir, kind string, f func(*shm.Inspection) uint64) []uint64 {
+	t.Helper()
+	infos, err := shm.Dir(dir).List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ns []uint64
+	for _, info := range infos {
+		if info.Kind != kind {
+			continue
+		}
+		if i, err := shm.Inspect(info.Path); err == nil {
+			ns = append(ns, f(i))
+			i.Close()
+		}
+	}
+	return ns
+}
+
 func TestQueue(t *testing.T) {
 	for name, args := range map[string]string{
-		"mixed":     "-duration 2s -kill-rate 30 -stop-rate 20",
-		"exclusive": "-duration 1s -kill-rate 30 -stop-rate 10 -single-producer -single-consumer -capacity 16K -sizes 16-100,4K",
-		"gets":      "-duration 1s -kill-rate 30 -stop-rate 0 -delivery get -max-items 50 -wait block -producers 2",
+		"mixed":     "-kill-rate 30 -stop-rate 20",
+		"exclusive": "-kill-rate 30 -stop-rate 10 -single-producer -single-consumer -capacity 16K -sizes 16-100,4K",
+		"gets":      "-kill-rate 30 -stop-rate 0 -delivery get -max-items 50 -wait block -producers 2",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := useDir(t)
-			s := wantClean(t, shmstress(context.Background(), append(strings.Fields("queue -o json "+args), "-dir", dir)...))
+			s := wantClean(t, runUntil(t, "20 members have died, and 20000 records have passed", func() bool {
+				dead := figures(t, dir, ringqueue.Kind, func(i *shm.Inspection) uint64 { return i.Total(shm.Recoveries) })
+				passed := figures(t, dir, ringqueue.Kind, func(i *shm.Inspection) uint64 { return i.Total(shm.Gets) })
+				return len(dead) == 1 && dead[0] >= 20 && len(passed) == 1 && passed[0] > 20000
+			}, "queue "+args))
 			q := s.Queue
 			switch {
-			case s.Mode != "queue" || s.Ended != endedByTime || s.Pool != nil || q == nil:
+			case s.Mode != "queue" || s.Ended != endedByUser || s.Pool != nil || q == nil:
 				t.Fatalf("%+v", s)
-			case s.Members.Killed == 0 || s.Members.Started < s.Members.Killed || q.Pause.Count == 0 || q.Pause.Worst < q.Pause.Median:
+			case s.Members.Killed < 20 || s.Members.Started < s.Members.Killed || q.Pause.Count == 0 || q.Pause.Worst < q.Pause.Median:
 				t.Errorf("members %+v, pauses %+v", s.Members, q.Pause)
-			case q.Put == 0 || q.Taken+q.Acked == 0 || q.LostInGet > q.LostInGetMost:
+			case q.Put == 0 || q.Taken+q.Acked < 20000 || q.LostInGet > q.LostInGetMost:
 				t.Errorf("%+v", q)
-			case name != "gets" && (s.Members.Stopped == 0 || q.Acked == 0 || q.Nacked == 0 || q.Redelivered == 0):
+			case name != "gets" && (q.Acked == 0 || q.Nacked == 0 || q.Redelivered == 0):
 				t.Errorf("%+v", q)
 			}
 			wantNothingLeft(t, dir)
@@ -93,12 +133,20 @@ func TestQueue(t *testing.T) {
 
 func TestPool(t *testing.T) {
 	dir := useDir(t)
-	s := wantClean(t, shmstress(context.Background(), strings.Fields("pool -o json -duration 2s -kill-rate 20 -stop-rate 10 -crash-rate 4 -workers 3")...))
+	s := wantClean(t, runUntil(t, "workers of both pools have died, and 4000 tasks have ended in each", func() bool {
+		enough := func(i *shm.Inspection) uint64 {
+			if r, err := pool.Inspect(i); err == nil && r.Restarts > 5 && r.Done > 4000 {
+				return 1
+			}
+			return 0
+		}
+		return slices.Equal(figures(t, dir, pool.Kind, enough), []uint64{1, 1})
+	}, "pool -kill-rate 20 -stop-rate 10 -crash-rate 4 -workers 3"))
 	p := s.Pool
 	if s.Mode != "pool" || s.Queue != nil || p == nil {
 		t.Fatalf("%+v", s)
 	}
-	if p.Tasks == 0 || p.Restarts == 0 || p.SelfInflicted == 0 || s.Members.Killed == 0 || s.Members.Started != 6+p.Restarts {
+	if p.Tasks < 8000 || p.Restarts < 10 || p.SelfInflicted == 0 || s.Members.Killed == 0 || s.Members.Started != 6+p.Restarts {
 		t.Errorf("%+v, %+v", s.Members, p)
 	}
 	for _, fate := range []string{fateResult, fateError, fatePanic, fateDeath} {

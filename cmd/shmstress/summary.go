@@ -141,7 +141,7 @@ func (q *queueFigures) print(heading func(string), line func(name, format string
 func (p *poolFigures) print(heading func(string), line func(name, format string, args ...any)) {
 	heading("tasks")
 	line("ended", "%s", count(p.Tasks))
-	for _, fate := range sortedKeys(p.Outcomes) {
+	for _, fate := range []string{fateResult, fateError, fatePanic, fateDeath} {
 		line(fate, "%s", count(p.Outcomes[fate]))
 	}
 	line("run again", "%s", count(p.Retried))
