@@ -54,12 +54,14 @@ func (h *linearHistory) operations() []porcupine.Operation {
 	return h.ops
 }
 
-// observed tells whether somebody found nothing to take in an interval that meets
-// [from, to]: only then does it matter that a put reserves before it commits.
+// observed tells whether somebody found nothing to take, or no room, in an interval
+// that meets [from, to]: only then does it matter that a put reserves before it
+// commits, or is refused.
 func (h *linearHistory) observed(from, to int64) bool {
 	for _, m := range h.members {
 		for _, e := range m.events {
-			if e.kind.takes() && (e.said == saidEmpty || e.said == saidShutdown) && e.ret != 0 && e.call <= to && e.ret >= from {
+			found := e.said == saidEmpty || e.said == saidFull || e.said == saidShutdown && e.kind.takes()
+			if found && e.call <= to && e.ret >= from {
 				return true
 			}
 		}
@@ -167,22 +169,22 @@ func (w *witness) put(e event, to int64, do func(linearStep)) {
 	// Without a bound there is always room for all at once. With one a batch is
 	// put in as many extents as the room requires: in the model item by item, but
 	// for each only the commit must come after the reservation.
-	each, commit := max(n, 1), linearStep{kind: stepCommit}
+	each, commit := e.asked, linearStep{kind: stepCommit}
 	if w.h.model.maxItems > 0 || w.h.model.records > 0 {
 		each, commit.serial = 1, -1
 	}
 	// A sole producer's Put reserves nothing, its Reserve does.
 	reserves := !w.h.model.soleProd || e.kind == opReserve
 	split := e.ret == 0 || e.kind == opReserve || w.h.observed(e.call, to)
-	for ids := e.items[:n]; len(ids) > 0; ids = ids[each:] {
-		underway := !reserves && (e.ret == 0 || w.h.taken(ids[:each]))
+	for ids := range slices.Chunk(e.items[:n], each) {
+		underway := !reserves && (e.ret == 0 || w.h.taken(ids))
 		if !split {
-			do(linearStep{kind: stepPut, ids: ids[:each], underway: underway})
+			do(linearStep{kind: stepPut, ids: ids, underway: underway})
 			continue
 		}
-		do(linearStep{kind: stepReserve, ids: ids[:each], underway: underway, late: e.ret == 0 && reserves})
+		do(linearStep{kind: stepReserve, ids: ids, underway: underway, late: e.ret == 0 && reserves})
 		if e.kind != opReserve {
-			commit.ids = ids[:each]
+			commit.ids = ids
 			do(commit)
 		}
 		if e.ret == 0 || e.kind == opReserve {
@@ -194,9 +196,11 @@ func (w *witness) put(e event, to int64, do func(linearStep)) {
 		do(linearStep{kind: stepFull})
 	case saidShutdown:
 		// It may have reserved before it looked at the flag, and so have held up
-		// those who found the queue empty then.
-		if w.h.observed(e.call, to) && reserves {
-			do(linearStep{kind: stepReserve, ids: rest, maybe: true, late: true})
+		// those who found nothing to take, or no room, then.
+		if reserves && split {
+			for ids := range slices.Chunk(rest, each) {
+				do(linearStep{kind: stepReserve, ids: ids, maybe: true, late: true})
+			}
 		}
 		do(linearStep{kind: stepRefused, ids: rest})
 	}

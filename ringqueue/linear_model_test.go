@@ -240,7 +240,7 @@ func (m *linearModel) room(rs []linearRecord, k int, all recordState) bool {
 
 // take lets op take the next item, or one that is delivered again.
 func (m *linearModel) take(s linearState, rs []linearRecord, op linearStep) (next []linearState) {
-	if s.shut == 2 || m.soleCons && !s.plays(op, sideConsumer) {
+	if s.shut == 2 && !op.early || m.soleCons && !s.plays(op, sideConsumer) {
 		return nil
 	}
 	for _, i := range takeable(rs) {
