@@ -13,16 +13,18 @@ import (
 // gather keeps as evidence how things are: the segments, what stands in them in
 // words, and, when something hangs, where the members are.
 func (r *queueRun) gather() {
+	// Members stand still so that the parts belong together. They may hold
+	// locks meanwhile: nothing is opened but by the system's calls.
 	for _, s := range r.seats {
-		s.signal(sigStop) // so that the parts belong together
+		s.signal(sigStop)
 	}
-	r.copySegment(r.queue.Ring().Segment())
+	queue := r.copySegment(r.queue.Ring().Segment())
 	r.copySegment(r.ledger.seg)
-	r.dump("queue.txt", []byte(r.queueText()))
 	r.dump("ledger.txt", []byte(r.ledger.text(r.cfg.Producers)))
 	for _, s := range r.seats {
 		s.signal(sigCont)
 	}
+	r.dump("queue.txt", []byte(queueText(queue)))
 	if r.hanging.Load() {
 		r.interrogate()
 	}
@@ -46,9 +48,9 @@ func (r *queueRun) interrogate() {
 	all.Wait()
 }
 
-// queueText is what shmctl info would show of the queue.
-func (r *queueRun) queueText() string {
-	i, err := shm.Inspect(r.queue.Ring().Segment().Path())
+// queueText is what shmctl info would show of the queue in a file.
+func queueText(path string) string {
+	i, err := shm.Inspect(path)
 	if err != nil {
 		return err.Error() + "\n"
 	}
@@ -61,7 +63,7 @@ func (r *queueRun) queueText() string {
 		fmt.Fprintf(&b, "%s\n\n", text)
 	}
 	for _, s := range i.Slots() {
-		fmt.Fprintf(&b, "slot %d: %v, alive %v, pid %d, %s\n", s.Slot, s.State, s.Alive, s.PID, s.Command)
+		fmt.Fprintf(&b, "slot %d: pid %d, %s\n", s.Slot, s.PID, s.Command)
 	}
 	b.WriteByte('\n')
 	for _, c := range shm.Counters() {

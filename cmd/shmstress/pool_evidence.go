@@ -3,25 +3,23 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/shmkit/shmkit/shm"
 )
 
 // gather keeps as evidence how things are.
 func (r *poolRun) gather() {
-	infos, err := shm.Dir(r.Dir).List()
+	// Workers may be stopped with locks in their hands: nothing is opened but by
+	// the system's calls.
+	files, err := filepath.Glob(filepath.Join(r.Dir, r.name+".*"))
 	if err != nil {
 		r.status.say(fmt.Sprintf("evidence: %v", err))
 	}
-	for _, i := range infos {
-		if !strings.HasPrefix(i.Name, r.name) {
-			continue
-		}
-		if b, err := os.ReadFile(i.Path); err == nil {
-			r.dump(i.Name+".segment", b)
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil {
+			r.dump(filepath.Base(f)+".segment", b)
 		}
 	}
 	var b strings.Builder

@@ -128,14 +128,17 @@ func (s *scene) dumpVerdict() {
 	s.dump("violations.txt", []byte(b.String()))
 }
 
-// copySegment keeps the file of a segment as evidence.
-func (s *scene) copySegment(seg *shm.Segment) {
+// copySegment keeps the file of a segment as evidence, and returns the path of
+// the copy.
+func (s *scene) copySegment(seg *shm.Segment) string {
+	name := seg.Name() + ".segment"
 	b, err := os.ReadFile(seg.Path())
 	if err != nil {
 		s.status.say(fmt.Sprintf("evidence: %v", err))
-		return
+		return ""
 	}
-	s.dump(seg.Name()+".segment", b)
+	s.dump(name, b)
+	return filepath.Join(s.evidencePath(), name)
 }
 
 // A watch tells when nothing has happened for too long.
