@@ -173,8 +173,13 @@ func (w *witness) put(e event, to int64, do func(linearStep)) {
 	if w.h.model.maxItems > 0 || w.h.model.records > 0 {
 		each, commit.serial = 1, -1
 	}
-	// A sole producer's Put reserves nothing, its Reserve does.
+	// A sole producer's Put reserves nothing, its Reserve does. When the queue was
+	// shut down meanwhile it takes back what nobody has taken, the last item first,
+	// and may be killed in the middle of that.
 	reserves := !w.h.model.soleProd || e.kind == opReserve
+	if !reserves && e.ret == 0 && w.h.shut != 0 {
+		each = 1
+	}
 	split := e.ret == 0 || e.kind == opReserve || w.h.observed(e.call, to)
 	for ids := range slices.Chunk(e.items[:n], each) {
 		underway := !reserves && (e.ret == 0 || w.h.taken(ids))

@@ -152,6 +152,8 @@ func TestLinearizableByHand(t *testing.T) {
 		{"sole put that overlapped, taken", linearModel{soleProd: true}, porcupine.Ok, []said{put(0, 1, 9, 1), shutdown(2, 3, 1), none(1, 4, 5, over), get(2, 10, 11, 1)}},
 		{"sole put that overlapped, stranded", linearModel{soleProd: true}, porcupine.Illegal, []said{put(0, 1, 9, 1), shutdown(2, 3, 1), none(1, 4, 5, over), get(6, 10, 11, 1)}},
 		{"sole put after shutdown", linearModel{soleProd: true}, porcupine.Illegal, []said{shutdown(2, 3, 1), put(0, 4, 9, 1), get(2, 10, 11, 1)}},
+		{"sole batch, killed while it is taken back", linearModel{soleProd: true}, porcupine.Ok, []said{killed(0, 1, opPutMany, 1, 2, 3), shutdown(2, 3, 1), get(1, 4, 5, 1), none(1, 6, 7, over)}},
+		{"shared batch, killed, in parts", linearModel{}, porcupine.Illegal, []said{killed(0, 1, opPutMany, 1, 2, 3), shutdown(2, 3, 1), get(1, 4, 5, 1), none(1, 6, 7, over)}},
 		{"taken by a get that overlapped shutdown now", linearModel{}, porcupine.Ok, []said{put(0, 1, 2, 1), shutdown(3, 4, 2), none(2, 5, 6, over), get(1, 3, 8, 1)}},
 		{"blocked by a batch that is refused", linearModel{maxItems: 2}, porcupine.Ok, []said{{0, 1, 9, opPutMany, over, []uint16{1, 2, 3}, 0}, put(1, 1, 3, 4), shutdown(4, 5, 1), none(2, 6, 7, empty), get(2, 10, 11, 4)}},
 		{"full of what is refused", linearModel{maxItems: 2}, porcupine.Ok, []said{{0, 1, 9, opPutMany, over, []uint16{1, 2}, 0}, none(1, 2, 3, full), shutdown(4, 5, 1)}},
