@@ -79,10 +79,10 @@ func (s *soleProducer) open(m, items, length uint64, st state) (claim, status) {
 	for range maxSteps {
 		p := s.at.pos()
 		if after(p+m, s.limit) > 0 && !s.findRoom(p, m) {
-			return claim{}, full
+			return claim{}, s.noRoom()
 		}
 		if s.maxItems > 0 && (s.at.count()-s.seen.count()+items)&countMask > s.maxItems && !s.findItems(items) {
-			return claim{}, full
+			return claim{}, s.noRoom()
 		}
 		if s.fits(p, m) {
 			return claim{pos: p, word: makeWord(s.lap(p), length, s.me, 0, st)}, done

@@ -37,12 +37,12 @@ func (c *core) claim(m, items, length uint64, s state) (claim, status) {
 		if room, again := c.room(p, m); again {
 			continue
 		} else if !room {
-			return claim{}, full
+			return claim{}, c.noRoom()
 		}
 		if room, again := c.itemsLeft(t, items); again {
 			continue
 		} else if !room {
-			return claim{}, full
+			return claim{}, c.noRoom()
 		}
 		if !c.fits(p, m) {
 			c.padLap(t, w)
@@ -68,6 +68,15 @@ func (c *core) claim(m, items, length uint64, s state) (claim, status) {
 		return cl, done
 	}
 	return claim{}, corrupt
+}
+
+// noRoom is what a producer that has found no room answers: there may never be
+// any in a queue that is shut down, and so no use in waiting.
+func (c *core) noRoom() status {
+	if c.loadShutdown() != 0 {
+		return ended
+	}
+	return full
 }
 
 // room tells whether m blocks at p are free. It may reclaim; again means that

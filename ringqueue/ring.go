@@ -125,27 +125,18 @@ func (r *Ring) MaxItems() int { return int(r.maxItems) }
 // and leave.
 func (r *Ring) claimNow(m, items, length uint64, s state) (claim, status) {
 	if r.put.sole {
-		return r.refused(r.put.role.claim(m, items, length, s))
+		return r.put.role.claim(m, items, length, s)
 	}
-	return r.refused(r.core.claim(m, items, length, s))
-}
-
-// refused turns full into ended when the queue is shut down: there is no use in
-// waiting for room.
-func (r *Ring) refused(cl claim, st status) (claim, status) {
-	if st == full && r.loadShutdown() != 0 {
-		st = ended
-	}
-	return cl, st
+	return r.core.claim(m, items, length, s)
 }
 
 // openNow finds room for records that are written and committed in one go, with
 // one of the commits below. Called between enter and leave.
 func (r *Ring) openNow(m, items, length uint64, s state) (claim, status) {
 	if r.put.sole {
-		return r.refused(r.put.role.open(m, items, length, s))
+		return r.put.role.open(m, items, length, s)
 	}
-	return r.refused(r.core.claim(m, items, length, s))
+	return r.core.claim(m, items, length, s)
 }
 
 // commitOne commits an open claim of one record.
