@@ -174,6 +174,29 @@ func TestTakenBackRecordIsNotBorrowedWithALaterOne(t *testing.T) {
 	m.check()
 }
 
+// A process that keeps moving the cursors of a ring whose records can't wrap must
+// not keep a sole producer from its end: it never comes to a place that fits.
+func TestSoleProducerEndsItsSearchOnARingThatKeepsMoving(t *testing.T) {
+	m := newRingMemory(t, 8, 3, 8)
+	sp := soleProducer{core: m.core(0)}
+	moved := 0
+	fault.SetLookHook(func(word any) {
+		if word != any(&m.tail) {
+			return
+		}
+		if moved++; moved > 4*maxSteps {
+			panic("the search goes on")
+		}
+		p := 8*uint64(moved+1) + 6 // two blocks before the end of a lap
+		m.reclaim.Store(p)
+		m.tail.Store(uint64(makeCursor(p, 0)))
+	})
+	defer fault.SetLookHook(nil)
+	wantStatus(t, "take over", sp.takeOver(), done)
+	_, st := sp.open(3, 1, 3*blockSize, reserved)
+	wantStatus(t, "open", st, corrupt)
+}
+
 func TestF10_StoppedConsumerDoesNotHoldTheProducersUp(t *testing.T) {
 	m := newRingMemory(t, 4, 3, 4)
 	p, c := m.core(0), m.core(1)
