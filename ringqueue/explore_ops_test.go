@@ -191,31 +191,42 @@ func (a *actor) endLoans(loans []loan, again bool) (ids []byte) {
 	return ids
 }
 
-// take wraps a way to borrow as Ring.borrowNow does: shutdown is looked at
+// take wraps a way to take items as Ring.borrowNow does: shutdown is looked at
 // before.
-func (a *actor) take(w *world, again bool, borrow func(loans []loan) (int, status)) func() {
+func (a *actor) take(w *world, f func() (ids []byte, st status)) func() {
 	flag := a.core.loadShutdown()
-	var loans [2]loan
-	n, st := borrow(loans[:])
-	var ids []byte
-	if st == done {
-		ids = a.endLoans(loans[:n], again)
-	}
+	ids, st := f()
 	if st == empty && flag != 0 {
 		st = ended
 	}
 	return func() { w.judgeGet(a, st, ids) }
 }
 
-func (a *actor) getRecord(w *world, again bool) func() {
-	return a.take(w, again, func(loans []loan) (int, status) {
-		l, st := a.core.borrow()
-		loans[0] = l
-		return 1, st
+// takeLoans takes by way of loans.
+func (a *actor) takeLoans(w *world, again bool, borrow func(loans []loan) (int, status)) func() {
+	return a.take(w, func() (ids []byte, st status) {
+		var loans [2]loan
+		n, st := borrow(loans[:])
+		if st == done {
+			ids = a.endLoans(loans[:n], again)
+		}
+		return ids, st
 	})
 }
 
-func (a *actor) getRun(w *world) func() { return a.take(w, false, a.core.borrowRun) }
+// single makes a way to borrow one record one to borrow several.
+func single(borrow func() (loan, status)) func(loans []loan) (int, status) {
+	return func(loans []loan) (n int, st status) {
+		loans[0], st = borrow()
+		return 1, st
+	}
+}
+
+func (a *actor) getRecord(w *world, again bool) func() {
+	return a.takeLoans(w, again, single(a.core.borrow))
+}
+
+func (a *actor) getRun(w *world) func() { return a.takeLoans(w, false, a.core.borrowRun) }
 
 func (a *actor) length(w *world) func() {
 	n, st := a.core.length()
@@ -277,28 +288,23 @@ func (a *actor) soleClaim(w *world, n uint64, abort bool) func() {
 }
 
 func (a *actor) soleGet(w *world, again bool) func() {
-	return a.take(w, again, func(loans []loan) (int, status) {
-		l, st := a.get.borrow()
-		loans[0] = l
-		return 1, st
-	})
+	return a.takeLoans(w, again, single(a.get.borrow))
 }
 
-func (a *actor) soleRun(w *world) func() { return a.take(w, false, a.get.borrowRun) }
+func (a *actor) soleRun(w *world) func() { return a.takeLoans(w, false, a.get.borrowRun) }
 
 func (a *actor) soleSeries(w *world) func() {
-	flag := a.core.loadShutdown()
-	run, st := a.get.borrowSeries(2)
-	var ids []byte
-	if st == done {
+	return a.take(w, func() (ids []byte, st status) {
+		run, st := a.get.borrowSeries(2)
+		if st != done {
+			return nil, st
+		}
+		each := run.first.word.blocks()
 		for i := range run.n {
-			ids = append(ids, a.read(loan{pos: run.first.pos + i*run.first.word.blocks()}))
+			ids = append(ids, a.read(loan{pos: run.first.pos + i*each}))
 		}
 		a.core.releaseSeries(run)
-		a.core.reclaimRun(run.first.pos, run.first.pos+run.n*run.first.word.blocks())
-	}
-	if st == empty && flag != 0 {
-		st = ended
-	}
-	return func() { w.judgeGet(a, st, ids) }
+		a.core.reclaimRun(run.first.pos, run.first.pos+run.n*each)
+		return ids, done
+	})
 }
