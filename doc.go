@@ -15,6 +15,8 @@
 //	listing and removing such files                  [github.com/shmkit/shmkit/shm]
 //	how a value of some type travels                 [github.com/shmkit/shmkit/codec]
 //	looking at all of it from a shell                cmd/shmctl
+//	seeing the promise kept, for hours               cmd/shmstress
+//	what a death leaves behind, and who repairs it   docs/crash-safety.md
 //	the formats of the files                         FORMAT.md
 //
 // Start with pool where work is to be spread, and with process and ringqueue
@@ -63,6 +65,7 @@
 //	ringqueue        queues in segments
 //	process          functions in processes of their own
 //	pool             workers, on ringqueue and process
+//	internal/cli     what the commands have in common
 //
 // process does without shared memory: it knows neither shm nor ringqueue.
 package shmkit

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 )
 
 func names(l listing) []string {
@@ -19,7 +22,7 @@ func names(l listing) []string {
 
 // TestGC removes what a killed process left, and nothing else.
 func TestGC(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	victim := startChild(t, "victim")
 	victim.do("queue orphan 4096")
 	victim.do("block pixels 5000")
@@ -64,14 +67,14 @@ func TestGC(t *testing.T) {
 // TestRm removes a segment from under those who hold it, and goes on after a
 // name that fails.
 func TestRm(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "keeper")
 	c.do("queue jobs 4096")
 	c.do("queue results 4096 persistent")
 	if err := os.WriteFile(filepath.Join(dir, "notes"), []byte("not ours"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := fails(t, exitFailure, "rm nope: no such segment (", "rm", "jobs", "nope", "notes")
+	r := fails(t, cli.Failure, "rm nope: no such segment (", "rm", "jobs", "nope", "notes")
 	if want := "removed jobs: queue of 200 KiB; 1 process goes on with its memory\nremoved notes\n"; r.out != want && os.Getpagesize() == 4096 {
 		t.Errorf("got %q, want %q", r.out, want)
 	}
@@ -80,7 +83,7 @@ func TestRm(t *testing.T) {
 	}
 	c.do("put - 1") // into "results", which is still there
 	c.do("queue jobs 4096")
-	fails(t, exitFailure, "rm ../jobs: invalid name", "rm", "../jobs")
+	fails(t, cli.Failure, "rm ../jobs: invalid name", "rm", "../jobs")
 	got := decode[removal](t, "rm", "jobs", "results")
 	if got.Dir != dir || len(got.Removed) != 2 || got.Removed[1].Name != "results" || got.Removed[1].Kind != "queue" || got.Removed[1].Holders != 1 || got.Removed[1].FileSize == 0 {
 		t.Errorf("%+v", got)
@@ -92,9 +95,9 @@ func TestRm(t *testing.T) {
 
 // TestRmEachFailure has a line for each name that can't be removed.
 func TestRmEachFailure(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	r := shmctl("rm", "a", "b", "-o", "json")
-	if r.status != exitFailure || r.err != "shmctl: rm a: no such segment (shmctl ls shows what is there)\nshmctl: rm b: no such segment (shmctl ls shows what is there)\n" {
+	if r.status != cli.Failure || r.err != "shmctl: rm a: no such segment (shmctl ls shows what is there)\nshmctl: rm b: no such segment (shmctl ls shows what is there)\n" {
 		t.Errorf("status %d, %q", r.status, r.err)
 	}
 }

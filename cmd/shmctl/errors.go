@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -32,25 +33,17 @@ func failed(verb, object string, err error) error {
 	return &failure{verb, object, err}
 }
 
-// A usageError is a command line that makes no sense.
-type usageError struct{ err error }
-
-func (u *usageError) Error() string { return u.err.Error() }
-func (u *usageError) Unwrap() error { return u.err }
-
-func usagef(f string, args ...any) error { return &usageError{fmt.Errorf(f, args...)} }
-
 // report prints the lines of err, one for each failure, and returns the exit
 // status.
 func report(w io.Writer, cmd *cobra.Command, err error) int {
-	var u *usageError
+	var u *cli.UsageError
 	if errors.As(err, &u) {
 		what := "command line"
 		if cmd.HasParent() {
 			what = cmd.Name()
 		}
-		say(w, what, u.err, "see "+cmd.CommandPath()+" --help")
-		return exitUsage
+		say(w, what, u.Err, "see "+cmd.CommandPath()+" --help")
+		return cli.Usage
 	}
 	for _, err := range each(err) {
 		var f *failure
@@ -60,7 +53,7 @@ func report(w io.Writer, cmd *cobra.Command, err error) int {
 			say(w, cmd.Name(), err, advice(err))
 		}
 	}
-	return exitFailure
+	return cli.Failure
 }
 
 // each takes apart what errors.Join has put together.
@@ -77,7 +70,7 @@ func say(w io.Writer, what string, err error, todo string) {
 	if todo != "" {
 		line += " (" + todo + ")"
 	}
-	fmt.Fprintln(w, printable(line))
+	fmt.Fprintln(w, cli.Printable(line))
 }
 
 // reason is the text of err without the names of packages, operations and

@@ -16,6 +16,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
@@ -32,7 +34,7 @@ const (
 // images returns a file of each kind of segment, by kind, in a fixed order.
 func images(t testing.TB) [][]byte {
 	t.Helper()
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	must := func(err error) {
 		if err != nil {
 			t.Fatal(err)
@@ -165,10 +167,10 @@ func runAll(t *testing.T, b []byte) {
 			late := time.AfterFunc(20*time.Second, func() { panic(strings.Join(args, " ") + " does not end") })
 			r := shmctl(append([]string{"--dir", dir, "-o", format}, args...)...)
 			late.Stop()
-			if r.status != exitOK && r.status != exitFailure {
+			if r.status != cli.OK && r.status != cli.Failure {
 				t.Errorf("%s: status %d", args, r.status)
 			}
-			if (r.status == exitOK) != (r.err == "") || r.err != "" && !isErrorLine(r.err) {
+			if (r.status == cli.OK) != (r.err == "") || r.err != "" && !isErrorLine(r.err) {
 				t.Errorf("%s: status %d, error %q", args, r.status, r.err)
 			}
 			if format == "json" && r.out != "" && !json.Valid([]byte(r.out)) {

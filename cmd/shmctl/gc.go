@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -84,8 +85,8 @@ func sweepErrors(dir shm.Dir, err error) error {
 }
 
 func (c *collection) print(a *app) error {
-	if a.format == jsonFmt {
-		return a.printJSON(c)
+	if a.format == cli.JSON {
+		return cli.PrintJSON(a.out, c)
 	}
 	verb := "removed"
 	if c.DryRun {

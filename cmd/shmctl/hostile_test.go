@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -27,7 +29,7 @@ func zoo(t *testing.T, dir string) map[string]string {
 	c.do("borrow")
 	c.do("block pixels 5000 persistent")
 	c.do("pool frames")
-	until(t, "both workers run", func() bool { return decode[details](t, "info", "frames").Pool.Running == 2 })
+	clitest.Until(t, "both workers run", func() bool { return decode[details](t, "info", "frames").Pool.Running == 2 })
 	c.stop()
 	victim := startChild(t, "victim")
 	victim.do("queue orphan 4096")
@@ -118,7 +120,7 @@ func fingerprint(t *testing.T, dir string) string {
 // TestReadOnly runs every command that may not change anything on everything
 // there is, and compares the directory before and after.
 func TestReadOnly(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	bad := zoo(t, dir)
 	names := []string{"stuck", "pixels", "orphan", "frames", "frames.tasks"}
 	before := fingerprint(t, dir)
@@ -130,8 +132,8 @@ func TestReadOnly(t *testing.T) {
 			ok(t, "stat", name, "--count", "2", "--interval", "1ms", "-o", format)
 		}
 		for name, want := range bad {
-			fails(t, exitFailure, want, "info", name, "-o", format)
-			fails(t, exitFailure, want, "stat", name, "-o", format)
+			fails(t, cli.Failure, want, "info", name, "-o", format)
+			fails(t, cli.Failure, want, "stat", name, "-o", format)
 		}
 	}
 	if after := fingerprint(t, dir); after != before {
@@ -141,7 +143,7 @@ func TestReadOnly(t *testing.T) {
 
 // TestLsShowsBadFiles lists files that are no segments between those that are.
 func TestLsShowsBadFiles(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	bad := zoo(t, dir)
 	delete(bad, "bad-missing")
 	found := 0
@@ -168,7 +170,7 @@ func TestLsShowsBadFiles(t *testing.T) {
 // TestDamagedBody overwrites what stands behind the header: nothing may take
 // shmctl down, and it says what is wrong on one line if it says so.
 func TestDamagedBody(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "keeper")
 	c.do("queue jobs 4096")
 	c.do("put - 9")
@@ -199,14 +201,14 @@ func TestDamagedBody(t *testing.T) {
 			}
 			for _, args := range [][]string{{"info", "copy"}, {"info", "copy", "-o", "json"}, {"stat", "copy", "--count", "1", "--interval", "1us"}, {"ls"}} {
 				r := shmctl(args...)
-				if r.status == exitOK && r.err == "" {
+				if r.status == cli.OK && r.err == "" {
 					if n == 0 && args[0] != "ls" {
 						t.Fatalf("%s: nothing noticed", args)
 					}
 					continue
 				}
 				damaged++
-				if r.status != exitFailure || !isErrorLine(r.err) || !strings.Contains(r.err, "corrupt segment") {
+				if r.status != cli.Failure || !isErrorLine(r.err) || !strings.Contains(r.err, "corrupt segment") {
 					t.Fatalf("%s: status %d, %q", args, r.status, r.err)
 				}
 				if args[0] == "info" && !strings.Contains(r.out, "corrupt segment") {
@@ -222,7 +224,7 @@ func TestDamagedBody(t *testing.T) {
 
 // TestTruncatedWhileRead cuts the file off under a reader that has it mapped.
 func TestTruncatedWhileRead(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "keeper")
 	c.do("queue jobs 4096")
 	c.stop()

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/dustin/go-humanize"
 )
@@ -51,17 +50,6 @@ func span(d time.Duration) string {
 		return two(s/3600, "h", s%3600/60, "m")
 	}
 	return two(s/86400, "d", s%86400/3600, "h")
-}
-
-// printable replaces what a terminal could take for a command: names of files
-// and what stands in them may be anything.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }
 
 func plural(n int, one string) string {

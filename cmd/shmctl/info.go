@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
@@ -50,8 +51,8 @@ func (a *app) info(name string) error {
 	if d == nil {
 		return err
 	}
-	if a.format == jsonFmt {
-		return errors.Join(err, a.printJSON(d))
+	if a.format == cli.JSON {
+		return errors.Join(err, cli.PrintJSON(a.out, d))
 	}
 	return errors.Join(err, d.print(a))
 }

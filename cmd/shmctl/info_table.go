@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -75,7 +76,7 @@ func (p *page) lines(title string, lines []string) {
 	p.heading(title)
 	for _, line := range lines {
 		if p.err == nil {
-			_, p.err = fmt.Fprintf(p.out, "  %s\n", printable(line))
+			_, p.err = fmt.Fprintf(p.out, "  %s\n", cli.Printable(line))
 		}
 	}
 }

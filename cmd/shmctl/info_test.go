@@ -11,13 +11,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/shm"
 )
 
 // TestStuckQueue is the three-in-the-morning case: a consumer stands still in
 // the middle of a record, the queue is full, and one command names it.
 func TestStuckQueue(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	producer := startChild(t, "producer", "--queue", "jobs")
 	producer.do("queue jobs 4096")
 	producer.do("fill")
@@ -27,7 +28,7 @@ func TestStuckQueue(t *testing.T) {
 	consumer.do("borrow")
 	consumer.stop()
 	producer.do("wait")
-	until(t, "the producer waits", func() bool { return total(t, dir, "jobs", shm.FullWaits) > 0 })
+	clitest.Until(t, "the producer waits", func() bool { return total(t, dir, "jobs", shm.FullWaits) > 0 })
 
 	d := decode[details](t, "info", "jobs")
 	if d.Kind != "queue" || d.Processes != 2 || d.Queue == nil || d.Pool != nil || d.Error != nil {
@@ -61,7 +62,7 @@ func TestStuckQueue(t *testing.T) {
 	}
 	consumer.kill()
 	// The producer, which waits, notices that and gives the records back.
-	until(t, "the records are given back", func() bool { return decode[details](t, "info", "jobs").Queue.Borrowed == 0 })
+	clitest.Until(t, "the records are given back", func() bool { return decode[details](t, "info", "jobs").Queue.Borrowed == 0 })
 	q := decode[details](t, "info", "jobs").Queue
 	if q.Ready != 32 || q.Again != 2 || len(q.Held) != 0 || q.OldestBorrowed != nil {
 		t.Errorf("%+v", q)
@@ -74,7 +75,7 @@ func TestStuckQueue(t *testing.T) {
 // TestReserved shows a producer in the middle of a record, which consumers
 // can't pass.
 func TestReserved(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "writer", "-x")
 	c.do("queue jobs 4096")
 	c.do("reserve - 100")
@@ -92,7 +93,7 @@ func TestReserved(t *testing.T) {
 
 // TestDeadOwner kills the only process of a queue while it holds two records.
 func TestDeadOwner(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "victim")
 	c.do("queue jobs 4096")
 	c.do("put - 3")
@@ -120,7 +121,7 @@ func TestDeadOwner(t *testing.T) {
 }
 
 func TestRoles(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	producer := startChild(t, "producer")
 	producer.do("exclusive jobs 4096")
 	if s := slotOfPID(t, decode[details](t, "info", "jobs"), producer.pid()); len(s.Roles) != 0 {
@@ -144,7 +145,7 @@ func TestRoles(t *testing.T) {
 
 // TestLayoutMap finds what the map says is there in the file's own bytes.
 func TestLayoutMap(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "x")
 	c.do("queue jobs 65536")
 	c.do("block pixels 10000")
@@ -196,10 +197,10 @@ func TestLayoutMap(t *testing.T) {
 }
 
 func TestInfoOfPool(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "coordinator")
 	c.do("pool frames")
-	until(t, "both workers run", func() bool { return decode[details](t, "info", "frames").Pool.Running == 2 })
+	clitest.Until(t, "both workers run", func() bool { return decode[details](t, "info", "frames").Pool.Running == 2 })
 	p := decode[details](t, "info", "frames").Pool
 	if p.Queued != 1 || p.Submitted != 3 || len(p.Workers) != 2 || len(p.Tasks) != 3 || !slices.Contains(p.Functions, "render") {
 		t.Errorf("%+v", p)

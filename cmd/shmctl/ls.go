@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -36,8 +37,8 @@ func (a *app) ls() error {
 	if err != nil {
 		return failed("ls", string(dir), err)
 	}
-	if a.format == jsonFmt {
-		return a.printJSON(l)
+	if a.format == cli.JSON {
+		return cli.PrintJSON(a.out, l)
 	}
 	return l.print(a)
 }
@@ -115,7 +116,7 @@ func segmentOf(info *shm.Info) segment {
 
 // textOf returns the reason of err for people, on one line.
 func textOf(err error) *string {
-	text := printable(reason(err))
+	text := cli.Printable(reason(err))
 	return &text
 }
 

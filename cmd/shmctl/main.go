@@ -7,13 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-)
 
-// Exit statuses.
-const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
+	"github.com/shmkit/shmkit/internal/cli"
 )
 
 func main() {
@@ -32,7 +27,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil || errors.Is(err, syscall.EPIPE) {
-		return exitOK
+		return cli.OK
 	}
 	return report(stderr, cmd, err)
 }

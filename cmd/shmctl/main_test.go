@@ -16,10 +16,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/process"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -31,23 +31,6 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m)
-}
-
-// useDir makes a fresh segment directory, in shared memory where there is such,
-// that commands and children of this test use.
-func useDir(t testing.TB) string {
-	t.Helper()
-	base := ""
-	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
-		base = "/dev/shm"
-	}
-	dir, err := os.MkdirTemp(base, "shmctl-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	t.Setenv("SHMKIT_DIR", dir)
-	return dir
 }
 
 // A result is what a command line came to.
@@ -67,7 +50,7 @@ func shmctl(args ...string) result {
 func ok(t testing.TB, args ...string) string {
 	t.Helper()
 	r := shmctl(args...)
-	if r.status != exitOK || r.err != "" {
+	if r.status != cli.OK || r.err != "" {
 		t.Fatalf("shmctl %s: status %d, %s", strings.Join(args, " "), r.status, r.err)
 	}
 	return r.out
@@ -175,21 +158,6 @@ func stopped() string {
 		return stateStopped
 	}
 	return stateAlive
-}
-
-// until polls for a condition that another process brings about.
-func until(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 // slotOfPID returns the slot of a process.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -60,7 +62,7 @@ func TestThousand(t *testing.T) {
 // TestLsOfWhatGoes lists a directory in which a queue comes and goes: it is there
 // or not, and never an error.
 func TestLsOfWhatGoes(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	stop, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		for {
@@ -97,7 +99,7 @@ func TestLsOfWhatGoes(t *testing.T) {
 func BenchmarkLsThousand(b *testing.B) {
 	thousand(b)
 	for b.Loop() {
-		if run(context.Background(), []string{"ls"}, io.Discard, io.Discard) != exitOK {
+		if run(context.Background(), []string{"ls"}, io.Discard, io.Discard) != cli.OK {
 			b.Fatal("failed")
 		}
 	}

@@ -5,13 +5,14 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/shm"
 )
 
 // TestIsStopped: a PID alone proves nothing, as it may be another process's by
 // now.
 func TestIsStopped(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "keeper")
 	c.do("block pixels 100")
 	i, err := shm.Inspect(filepath.Join(dir, "pixels"))

@@ -14,11 +14,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 )
 
 // TestProgram builds the program and runs it as people do.
 func TestProgram(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	bin := filepath.Join(t.TempDir(), "shmctl")
 	build := exec.Command("go", "build", "-buildvcs=false", "-tags", tags(), "-o", bin, ".")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -28,12 +31,12 @@ func TestProgram(t *testing.T) {
 	c.do("block pixels 100")
 
 	t.Run("statuses", func(t *testing.T) {
-		for line, want := range map[string]int{"ls": exitOK, "info pixels": exitOK, "info nope": exitFailure, "ls -o yaml": exitUsage} {
+		for line, want := range map[string]int{"ls": cli.OK, "info pixels": cli.OK, "info nope": cli.Failure, "ls -o yaml": cli.Usage} {
 			var out, errs bytes.Buffer
 			cmd := exec.Command(bin, strings.Fields(line)...)
 			cmd.Stdout, cmd.Stderr = &out, &errs
 			err := cmd.Run()
-			if got := cmd.ProcessState.ExitCode(); got != want || (want == exitOK) != (err == nil) || (want == exitOK) != strings.Contains(out.String(), "pixels") || (want == exitOK) == isErrorLine(errs.String()) {
+			if got := cmd.ProcessState.ExitCode(); got != want || (want == cli.OK) != (err == nil) || (want == cli.OK) != strings.Contains(out.String(), "pixels") || (want == cli.OK) == isErrorLine(errs.String()) {
 				t.Errorf("%s: status %d, %q, %q", line, got, out.String(), errs.String())
 			}
 		}
@@ -99,7 +102,7 @@ func TestProgram(t *testing.T) {
 			cmd := exec.Command(bin, strings.Fields(line)...)
 			cmd.Stdout, cmd.Stderr = full, &errs
 			_ = cmd.Run()
-			if cmd.ProcessState.ExitCode() != exitFailure || !strings.Contains(errs.String(), "no space left") || !isErrorLine(errs.String()) {
+			if cmd.ProcessState.ExitCode() != cli.Failure || !strings.Contains(errs.String(), "no space left") || !isErrorLine(errs.String()) {
 				t.Errorf("%s: %v, %q", line, cmd.ProcessState, errs.String())
 			}
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -26,7 +27,7 @@ could not be removed.`,
   shmctl ls -o json | jq -r '.segments[] | select(.error) | .name' | xargs shmctl rm`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("it takes the names of segments")
+				return cli.Usagef("it takes the names of segments")
 			}
 			return nil
 		},
@@ -48,12 +49,12 @@ func (a *app) rm(names []string) error {
 			continue
 		}
 		out.Removed = append(out.Removed, r)
-		if a.format != jsonFmt {
+		if a.format != cli.JSON {
 			errs = append(errs, r.print(a, "removed"))
 		}
 	}
-	if a.format == jsonFmt {
-		errs = append(errs, a.printJSON(out))
+	if a.format == cli.JSON {
+		errs = append(errs, cli.PrintJSON(a.out, out))
 	}
 	return errors.Join(errs...)
 }
@@ -87,7 +88,7 @@ func (r *removed) print(a *app, verb string) error {
 	case r.Holders > 1:
 		line += fmt.Sprintf("; %d processes go on with its memory", r.Holders)
 	}
-	_, err := fmt.Fprintln(a.out, printable(line))
+	_, err := fmt.Fprintln(a.out, cli.Printable(line))
 	return err
 }
 

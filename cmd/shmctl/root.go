@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -19,7 +20,7 @@ type app struct {
 	out       io.Writer
 	errs      io.Writer
 	dirFlag   string
-	format    format
+	format    cli.Format
 	noHeaders bool
 }
 
@@ -38,7 +39,7 @@ const rootExamples = `  shmctl ls                         what is there
   shmctl --dir /var/lib/app/shm ls  another directory`
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	a := &app{out: stdout, errs: stderr, format: table}
+	a := &app{out: stdout, errs: stderr, format: cli.Table}
 	root := &cobra.Command{
 		Use:           "shmctl",
 		Short:         "See inside shmkit's segments, from outside",
@@ -50,13 +51,13 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 			if len(args) == 0 {
 				return nil
 			}
-			return usagef("no command %q%s", args[0], suggestion(cmd, args[0]))
+			return cli.Usagef("no command %q%s", args[0], suggestion(cmd, args[0]))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usagef("%w", err) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.dirFlag, "dir", "", "`directory` of the segments (default $SHMKIT_DIR, else "+shortDir()+")")
@@ -128,7 +129,7 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		if len(args) == n {
 			return nil
 		}
-		return usagef("it takes %s, not %s", what, plural(len(args), "argument"))
+		return cli.Usagef("it takes %s, not %s", what, plural(len(args), "argument"))
 	}
 }
 

@@ -5,17 +5,15 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/shm"
 )
-
-var update = flag.Bool("update", false, "write golden files and docs/shmctl.md anew")
 
 // stage sets the scene that the golden files and the documentation show, and
 // returns its directory:
@@ -30,11 +28,11 @@ func stage(t *testing.T) string {
 	if os.Getpagesize() != 4096 {
 		t.Skip("sizes are those of pages of 4096 bytes")
 	}
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	coordinator := startChild(t, "gallery", "--serve")
 	coordinator.do("block pixels 1048576 persistent")
 	coordinator.do("pool thumbnails")
-	until(t, "both workers run", func() bool { return decode[details](t, "info", "thumbnails").Pool.Running == 2 })
+	clitest.Until(t, "both workers run", func() bool { return decode[details](t, "info", "thumbnails").Pool.Running == 2 })
 	producer := startChild(t, "producer", "--queue", "jobs")
 	producer.do("queue jobs 65536")
 	producer.do("fill")
@@ -43,7 +41,7 @@ func stage(t *testing.T) string {
 	consumer.do("borrow")
 	consumer.stop()
 	producer.do("wait")
-	until(t, "the producer waits", func() bool { return total(t, dir, "jobs", shm.FullWaits) > 0 })
+	clitest.Until(t, "the producer waits", func() bool { return total(t, dir, "jobs", shm.FullWaits) > 0 })
 	victim := startChild(t, "import", "rows.csv")
 	victim.do("queue rows 65536")
 	victim.do("put - 3")
@@ -90,32 +88,6 @@ func canonical(text string) string {
 // shownDir is the directory that outputs show in place of the test's.
 const shownDir = "/dev/shm/shmkit-1000"
 
-// compare compares a file with what it ought to contain, or writes it.
-func compare(t *testing.T, path, want string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	is, should := strings.Split(canonical(string(b)), "\n"), strings.Split(canonical(want), "\n")
-	for i := range max(len(is), len(should)) {
-		if i >= len(is) || i >= len(should) || is[i] != should[i] {
-			t.Errorf("%s differs from line %d on (go test ./cmd/shmctl -update writes it anew); the program says\n%s",
-				path, i+1, strings.Join(should[min(i, len(should)):min(i+8, len(should))], "\n"))
-			return
-		}
-	}
-}
-
 // TestGolden pins the JSON, which is a contract.
 func TestGolden(t *testing.T) {
 	dir := stage(t)
@@ -136,7 +108,7 @@ func TestGolden(t *testing.T) {
 		if g.file == "ls-empty" {
 			out = regexp.MustCompile(`"dir": .*,`).ReplaceAllString(out, `"dir": "`+shownDir+`",`)
 		}
-		compare(t, filepath.Join("testdata", g.file+".json"), strings.ReplaceAll(out, dir, shownDir))
+		clitest.Compare(t, filepath.Join("testdata", g.file+".json"), strings.ReplaceAll(out, dir, shownDir), canonical)
 	}
 }
 
@@ -145,32 +117,10 @@ func TestGolden(t *testing.T) {
 func TestDocs(t *testing.T) {
 	dir := stage(t)
 	const path = "../../docs/shmctl.md"
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	inside, ran := false, 0
-	for line := range strings.Lines(string(b)) {
-		command, isCommand := strings.CutPrefix(line, "$ shmctl")
-		switch {
-		case line == "```console\n":
-			inside = true
-		case strings.HasPrefix(line, "```"):
-			inside = false
-		case inside && isCommand:
-			ran++
-			var both bytes.Buffer // as a terminal has it
-			run(context.Background(), strings.Fields(command), &both, &both)
-			out.WriteString(line + strings.ReplaceAll(both.String(), dir, shownDir))
-			continue
-		case inside:
-			continue // an earlier output
-		}
-		out.WriteString(line)
-	}
-	if ran < 12 {
-		t.Errorf("only %d commands in %s", ran, path)
-	}
-	compare(t, path, out.String())
+	now := clitest.Page(t, path, "shmctl", 12, func(args []string) string {
+		var both bytes.Buffer // as a terminal has it
+		run(context.Background(), args, &both, &both)
+		return strings.ReplaceAll(both.String(), dir, shownDir)
+	})
+	clitest.Compare(t, path, now, canonical)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
@@ -30,10 +31,10 @@ interrupted. Exit status: 1 if the segment is not valid or goes away.`,
 		Args: exactly(1, "the name of one segment"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if interval <= 0 {
-				return usagef("--interval %v is not positive", interval)
+				return cli.Usagef("--interval %v is not positive", interval)
 			}
 			if lines < 0 {
-				return usagef("--count %d is negative", lines)
+				return cli.Usagef("--count %d is negative", lines)
 			}
 			return failed("stat", args[0], a.stat(cmd.Context(), args[0], interval, lines))
 		},
@@ -66,8 +67,8 @@ func (a *app) stat(ctx context.Context, name string, interval time.Duration, lin
 			return errReplaced
 		}
 		s := now.after(last)
-		if a.format == jsonFmt {
-			err = a.printJSONLine(s)
+		if a.format == cli.JSON {
+			err = cli.PrintJSONLine(a.out, s)
 		} else {
 			err = s.print(a, n == 0 && !a.noHeaders)
 		}

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 )
 
 // A running stat is one whose lines are read while it runs.
@@ -53,7 +56,7 @@ func (s *running) end() int {
 
 // TestStat adds up the deltas of a queue at work, and interrupts.
 func TestStat(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "worker")
 	c.do("queue jobs 65536")
 	c.do("put - 10") // before: not in the sum
@@ -79,14 +82,14 @@ func TestStat(t *testing.T) {
 		t.Errorf("%d puts, %d gets, %d bytes, then %+v", puts, gets, in, v)
 	}
 	cancel()
-	if status := s.end(); status != exitOK || s.errs.Len() > 0 {
+	if status := s.end(); status != cli.OK || s.errs.Len() > 0 {
 		t.Errorf("interrupted: status %d, %q", status, s.errs)
 	}
 }
 
 // TestStatOfWhatGoesAway ends when the segment is removed, replaced or cut.
 func TestStatOfWhatGoesAway(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	for _, test := range []struct {
 		what, want string
 		do         func()
@@ -110,7 +113,7 @@ func TestStatOfWhatGoesAway(t *testing.T) {
 			c.stop() // its own goroutines must not meet the cut
 			s := startStat(t, context.Background(), "jobs")
 			test.do()
-			if status := s.end(); status != exitFailure || !strings.HasPrefix(s.errs.String(), test.want) || !isErrorLine(s.errs.String()) {
+			if status := s.end(); status != cli.Failure || !strings.HasPrefix(s.errs.String(), test.want) || !isErrorLine(s.errs.String()) {
 				t.Errorf("status %d, %q", status, s.errs)
 			}
 			c.kill()
@@ -120,7 +123,7 @@ func TestStatOfWhatGoesAway(t *testing.T) {
 }
 
 func TestStatTable(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "worker")
 	c.do("queue jobs 4096")
 	c.do("put - 3")

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/shmkit/shmkit/internal/cli"
 )
 
 // A column is one of a grid's. The last one of a row is not padded.
@@ -47,7 +49,7 @@ func (g *grid) print(w io.Writer, indent string, headers bool) error {
 	}
 	for _, row := range rows {
 		for i, cell := range row {
-			row[i] = printable(cell)
+			row[i] = cli.Printable(cell)
 			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
 	}

@@ -9,10 +9,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 )
 
 func TestUsage(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	for line, want := range map[string]string{
 		"frob":                   `shmctl: command line: no command "frob" (see shmctl --help)`,
 		"stats x":                `shmctl: command line: no command "stats": did you mean stat? (see shmctl --help)`,
@@ -29,7 +32,7 @@ func TestUsage(t *testing.T) {
 		"gc x":                   "shmctl: gc: it takes no arguments",
 		"version x":              "shmctl: version: it takes no arguments",
 	} {
-		if r := fails(t, exitUsage, want, strings.Fields(line)...); r.out != "" {
+		if r := fails(t, cli.Usage, want, strings.Fields(line)...); r.out != "" {
 			t.Errorf("%s: output %q", line, r.out)
 		}
 	}
@@ -72,7 +75,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestDir(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmctl-test-")
 	c := startChild(t, "keeper")
 	c.do("block pixels 100")
 	t.Setenv("SHMKIT_DIR", filepath.Join(dir, "none"))
@@ -88,17 +91,17 @@ func TestDir(t *testing.T) {
 	missing := filepath.Join(dir, "none")
 	for _, command := range []string{"ls", "info x", "stat x", "gc", "rm x"} {
 		args := append(strings.Fields(command), "--dir", missing)
-		fails(t, exitFailure, "no such file or directory", args...)
+		fails(t, cli.Failure, "no such file or directory", args...)
 	}
-	fails(t, exitFailure, "not a directory", "ls", "--dir", filepath.Join(dir, "pixels"))
+	fails(t, cli.Failure, "not a directory", "ls", "--dir", filepath.Join(dir, "pixels"))
 }
 
 func TestNames(t *testing.T) {
-	useDir(t)
+	clitest.UseDir(t, "shmctl-test-")
 	for _, name := range []string{"", ".", "..", ".hidden", "a/b", "/etc/passwd", "nul\x00"} {
-		fails(t, exitFailure, "invalid name", "info", name)
-		fails(t, exitFailure, "invalid name", "stat", name)
-		fails(t, exitFailure, "invalid name", "rm", name)
+		fails(t, cli.Failure, "invalid name", "info", name)
+		fails(t, cli.Failure, "invalid name", "stat", name)
+		fails(t, cli.Failure, "invalid name", "rm", name)
 	}
 }
 

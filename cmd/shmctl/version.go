@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shmkit/shmkit/internal/cli"
 )
 
 func (a *app) versionCommand() *cobra.Command {
@@ -36,8 +38,8 @@ func (a *app) version() error {
 			}
 		}
 	}
-	if a.format == jsonFmt {
-		return a.printJSON(b)
+	if a.format == cli.JSON {
+		return cli.PrintJSON(a.out, b)
 	}
 	revision := ""
 	if b.Revision != "" {

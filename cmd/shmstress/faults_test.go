@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestFaults(t *testing.T) {
 	for _, mode := range []string{"queue", "pool", "queue -single-producer -single-consumer"} {
 		t.Run(mode, func(t *testing.T) {
-			dir := useDir(t)
+			dir := clitest.UseDir(t, "shmstress-test-")
 			kind := strings.Fields(mode)[0]
 			s := wantClean(t, runUntil(t, "40 processes have died", func() bool {
 				dead := figures(t, dir, kind, func(i *shm.Inspection) uint64 { return i.Total(shm.Recoveries) })

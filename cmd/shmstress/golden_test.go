@@ -2,34 +2,12 @@ package main
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 )
-
-var update = flag.Bool("update", false, "write golden files and docs/shmstress.md anew")
-
-// compare compares a file with what it must contain, or writes it.
-func compare(t *testing.T, path string, want []byte) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs (go test ./cmd/shmstress -update writes it anew); the program says\n%s", path, want)
-	}
-}
 
 // TestGolden pins the summaries. The JSON is a contract.
 func TestGolden(t *testing.T) {
@@ -61,14 +39,14 @@ func TestGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asJSON, asText bytes.Buffer
-			if err := (&app{out: &asJSON}).printJSON(s); err != nil {
+			if err := cli.PrintJSON(&asJSON, s); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.print(&app{out: &asText}); err != nil {
 				t.Fatal(err)
 			}
-			compare(t, filepath.Join("testdata", name+".json"), asJSON.Bytes())
-			compare(t, filepath.Join("testdata", name+".txt"), asText.Bytes())
+			clitest.Compare(t, filepath.Join("testdata", name+".json"), asJSON.String(), nil)
+			clitest.Compare(t, filepath.Join("testdata", name+".txt"), asText.String(), nil)
 		})
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/process"
 	"github.com/shmkit/shmkit/shm"
@@ -20,14 +22,14 @@ import (
 func TestHang(t *testing.T) {
 	for _, mode := range []string{"queue", "pool"} {
 		t.Run(mode, func(t *testing.T) {
-			dir := useDir(t)
+			dir := clitest.UseDir(t, "shmstress-test-")
 			done := make(chan result, 1)
 			args := "-duration 1h -kill-rate 0 -stop-rate 0 -crash-rate 0 -hang-after 500ms -o json -seed 7"
 			if mode == "queue" {
 				args = strings.Replace(args, "-crash-rate 0", "", 1)
 			}
 			go func() { done <- shmstress(context.Background(), append([]string{mode}, strings.Fields(args)...)...) }()
-			until(t, "members are at work", func() bool { return atWork(t, dir, mode) })
+			clitest.Until(t, "members are at work", func() bool { return atWork(t, dir, mode) })
 			for _, p := range process.Children() {
 				if err := p.Signal(syscall.SIGSTOP); err != nil {
 					t.Fatal(err)
@@ -35,7 +37,7 @@ func TestHang(t *testing.T) {
 			}
 			r := <-done
 			s := decode(t, r.out)
-			if r.status != exitFailure || s.Ended != endedByViolation || s.Violated == 0 || s.Violations[0].Kind != hang || s.Evidence == nil {
+			if r.status != cli.Failure || s.Ended != endedByViolation || s.Violated == 0 || s.Violations[0].Kind != hang || s.Evidence == nil {
 				t.Fatalf("status %d, %s", r.status, r.out)
 			}
 			if want := "shmstress " + mode + " --duration=1h0m0s"; !strings.HasPrefix(s.Command, want) || !strings.HasSuffix(s.Command, " --seed=7") {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/dustin/go-humanize"
 )
@@ -15,14 +13,4 @@ func count[T int | uint64](n T) string { return humanize.Comma(int64(n)) }
 func span(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	return d.Round(100 * time.Millisecond).String()
-}
-
-// printable replaces what a terminal could take for a command.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }

@@ -8,14 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/process"
-)
-
-// Exit statuses.
-const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
 )
 
 func main() {
@@ -37,9 +31,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil || errors.Is(err, syscall.EPIPE):
-		return exitOK
+		return cli.OK
 	case errors.Is(err, errViolated):
-		return exitFailure
+		return cli.Failure
 	}
 	return report(stderr, cmd, err)
 }

@@ -24,22 +24,6 @@ func TestMain(m *testing.M) {
 // programEnv makes a process of the test binary the program.
 const programEnv = "SHMSTRESS_TEST_PROGRAM"
 
-// useDir makes a fresh segment directory, in shared memory where there is such.
-func useDir(t testing.TB) string {
-	t.Helper()
-	base := ""
-	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
-		base = "/dev/shm"
-	}
-	dir, err := os.MkdirTemp(base, "shmstress-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	t.Setenv("SHMKIT_DIR", dir)
-	return dir
-}
-
 // A result is what a command line came to.
 type result struct {
 	status   int

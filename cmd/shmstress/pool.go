@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -71,11 +72,11 @@ const largestArgument = 1<<20 - 4096
 func (p *poolConfig) check() error {
 	switch {
 	case p.Workers < 1 || p.Workers > 100:
-		return usagef("--workers %d is not from 1 to 100", p.Workers)
+		return cli.Usagef("--workers %d is not from 1 to 100", p.Workers)
 	case p.CrashRate < 0:
-		return usagef("--crash-rate %v is negative", p.CrashRate)
+		return cli.Usagef("--crash-rate %v is negative", p.CrashRate)
 	case p.Sizes.largest() > largestArgument:
-		return usagef("--sizes up to %s: at most %s", sizeText(p.Sizes.largest()), sizeText(largestArgument))
+		return cli.Usagef("--sizes up to %s: at most %s", sizeText(p.Sizes.largest()), sizeText(largestArgument))
 	}
 	return nil
 }

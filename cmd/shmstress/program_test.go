@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -30,9 +31,9 @@ func program(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 
 // TestInterrupt expects ^C to end a run with its summary.
 func TestInterrupt(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmstress-test-")
 	cmd, out := program(t, "queue", "-duration", "1h", "-stop-rate", "20")
-	until(t, "members have joined", func() bool { return holders(t, dir) > 4 })
+	clitest.Until(t, "members have joined", func() bool { return holders(t, dir) > 4 })
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -46,14 +47,14 @@ func TestInterrupt(t *testing.T) {
 // are stopped then, and nobody may hold its segments.
 func TestRefereeKilled(t *testing.T) {
 	for _, mode := range []string{"queue", "pool"} {
-		dir := useDir(t)
+		dir := clitest.UseDir(t, "shmstress-test-")
 		cmd, _ := program(t, mode, "-duration", "1h", "-stop-rate", "200", "-kill-rate", "0")
-		until(t, "members have joined", func() bool { return holders(t, dir) > 4 })
+		clitest.Until(t, "members have joined", func() bool { return holders(t, dir) > 4 })
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		cmd.Wait()
-		until(t, mode+": nobody holds a segment", func() bool {
+		clitest.Until(t, mode+": nobody holds a segment", func() bool {
 			if _, err := shm.Dir(dir).Sweep(); err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -83,26 +84,26 @@ func (q *queueConfig) check(asked func(flag string) bool) error {
 	const most = 100 // of either, so that replacements find process slots
 	switch {
 	case q.Producers < 1 || q.Producers > most || q.Consumers < 1 || q.Consumers > most:
-		return usagef("--producers %d and --consumers %d: from 1 to %d", q.Producers, q.Consumers, most)
+		return cli.Usagef("--producers %d and --consumers %d: from 1 to %d", q.Producers, q.Consumers, most)
 	case q.SingleProducer && q.Producers > 1:
-		return usagef("--single-producer allows no %d producers", q.Producers)
+		return cli.Usagef("--single-producer allows no %d producers", q.Producers)
 	case q.SingleConsumer && q.Consumers > 1:
-		return usagef("--single-consumer allows no %d consumers", q.Consumers)
+		return cli.Usagef("--single-consumer allows no %d consumers", q.Consumers)
 	case q.Batch < 1 || q.Batch > 1024:
-		return usagef("--batch %d is not from 1 to 1024", q.Batch)
+		return cli.Usagef("--batch %d is not from 1 to 1024", q.Batch)
 	case q.MaxItems < 0:
-		return usagef("--max-items %d is negative", q.MaxItems)
+		return cli.Usagef("--max-items %d is negative", q.MaxItems)
 	case q.Capacity < 4<<10 || q.Capacity > 512<<20:
-		return usagef("--capacity %s is not from 4K to 512M", sizeText(q.Capacity))
+		return cli.Usagef("--capacity %s is not from 4K to 512M", sizeText(q.Capacity))
 	case q.Sizes.largest() > q.Capacity/4:
-		return usagef("--sizes up to %s need a --capacity of four times that, not %s", sizeText(q.Sizes.largest()), sizeText(q.Capacity))
+		return cli.Usagef("--sizes up to %s need a --capacity of four times that, not %s", sizeText(q.Sizes.largest()), sizeText(q.Capacity))
 	}
 	return nil
 }
 
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("it takes no arguments, not %q", args[0])
+		return cli.Usagef("it takes no arguments, not %q", args[0])
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -17,7 +18,7 @@ import (
 type app struct {
 	out    io.Writer
 	errs   io.Writer
-	format format
+	format cli.Format
 	common common
 }
 
@@ -48,7 +49,7 @@ const rootExamples = `  shmstress queue                                        o
   go build -tags faultpoints ./cmd/shmstress && ./shmstress queue -step-kill-rate 20`
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	a := &app{out: stdout, errs: stderr, format: table}
+	a := &app{out: stdout, errs: stderr, format: cli.Table}
 	root := &cobra.Command{
 		Use:           "shmstress",
 		Short:         "Torture shmkit's queues and pools, and account for everything",
@@ -60,13 +61,13 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 			if len(args) == 0 {
 				return nil
 			}
-			return usagef("no command %q", args[0])
+			return cli.Usagef("no command %q", args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usagef("%w", err) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
@@ -91,16 +92,16 @@ func (a *app) check() error {
 		return err
 	}
 	if c.Duration <= 0 {
-		return usagef("--duration %v is not positive", c.Duration)
+		return cli.Usagef("--duration %v is not positive", c.Duration)
 	}
 	if c.HangAfter <= 0 {
-		return usagef("--hang-after %v is not positive", c.HangAfter)
+		return cli.Usagef("--hang-after %v is not positive", c.HangAfter)
 	}
 	if c.KillRate < 0 || c.StopRate < 0 {
-		return usagef("--kill-rate and --stop-rate can't be negative")
+		return cli.Usagef("--kill-rate and --stop-rate can't be negative")
 	}
 	if err := c.Faults.check(); err != nil {
-		return &usageError{err}
+		return &cli.UsageError{Err: err}
 	}
 	for c.Seed == 0 {
 		c.Seed = rand.Uint64N(1 << 32)
@@ -117,8 +118,8 @@ func (a *app) finish(cmd *cobra.Command, s *summary, err error) error {
 		return err
 	}
 	s.Command = commandLine(cmd, s.Seed)
-	if a.format == jsonFmt {
-		err = a.printJSON(s)
+	if a.format == cli.JSON {
+		err = cli.PrintJSON(a.out, s)
 	} else {
 		err = s.print(a)
 	}

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
@@ -20,7 +21,7 @@ import (
 func wantClean(t *testing.T, r result) summary {
 	t.Helper()
 	s := decode(t, r.out)
-	if r.status != exitOK || s.Violated != 0 || s.Evidence != nil {
+	if r.status != cli.OK || s.Violated != 0 || s.Evidence != nil {
 		t.Errorf("status %d, %s", r.status, r.out)
 		if s.Evidence != nil {
 			showEvidence(t, *s.Evidence)
@@ -76,7 +77,7 @@ func runUntil(t *testing.T, what string, happened func() bool, line string) resu
 	defer cancel()
 	done := make(chan result, 1)
 	go func() { done <- shmstress(ctx, strings.Fields(line+" -duration 1h -o json")...) }()
-	until(t, what, func() bool { return len(done) > 0 || happened() })
+	clitest.Until(t, what, func() bool { return len(done) > 0 || happened() })
 	cancel()
 	return <-done
 }
@@ -109,7 +110,7 @@ func TestQueue(t *testing.T) {
 		"gets":      "-kill-rate 30 -stop-rate 0 -delivery get -max-items 50 -wait block -producers 2",
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := useDir(t)
+			dir := clitest.UseDir(t, "shmstress-test-")
 			s := wantClean(t, runUntil(t, "20 members have died, and 20000 records have passed", func() bool {
 				dead := figures(t, dir, ringqueue.Kind, func(i *shm.Inspection) uint64 { return i.Total(shm.Recoveries) })
 				passed := figures(t, dir, ringqueue.Kind, func(i *shm.Inspection) uint64 { return i.Total(shm.Gets) })
@@ -132,7 +133,7 @@ func TestQueue(t *testing.T) {
 }
 
 func TestPool(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmstress-test-")
 	s := wantClean(t, runUntil(t, "workers of both pools have died, and 4000 tasks have ended in each", func() bool {
 		enough := func(i *shm.Inspection) uint64 {
 			if r, err := pool.Inspect(i); err == nil && r.Restarts > 5 && r.Done > 4000 {
@@ -160,11 +161,11 @@ func TestPool(t *testing.T) {
 // TestEndedByUser ends runs early, which is no failure.
 func TestEndedByUser(t *testing.T) {
 	for _, mode := range []string{"queue", "pool"} {
-		dir := useDir(t)
+		dir := clitest.UseDir(t, "shmstress-test-")
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan result, 1)
 		go func() { done <- shmstress(ctx, mode, "-duration", "1h", "-o", "json", "-dir", dir) }()
-		until(t, "members have joined", func() bool { return holders(t, dir) > 4 })
+		clitest.Until(t, "members have joined", func() bool { return holders(t, dir) > 4 })
 		cancel()
 		if s := wantClean(t, <-done); s.Ended != endedByUser {
 			t.Errorf("%s: ended by %s", mode, s.Ended)
@@ -176,14 +177,14 @@ func TestEndedByUser(t *testing.T) {
 // TestSystemFails expects one line of error, and nothing left, where a run can't
 // be made.
 func TestSystemFails(t *testing.T) {
-	dir := useDir(t)
+	dir := clitest.UseDir(t, "shmstress-test-")
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, mode := range []string{"queue", "pool"} {
 		r := shmstress(context.Background(), mode, "-dir", file)
-		if r.status != exitFailure || r.out != "" || !strings.HasPrefix(r.err, "shmstress: "+mode+": ") || strings.Count(r.err, "\n") != 1 {
+		if r.status != cli.Failure || r.out != "" || !strings.HasPrefix(r.err, "shmstress: "+mode+": ") || strings.Count(r.err, "\n") != 1 {
 			t.Errorf("%s: status %d, %q, %q", mode, r.status, r.out, r.err)
 		}
 	}
@@ -202,19 +203,4 @@ func holders(t testing.TB, dir string) int {
 		most = max(most, i.Holders)
 	}
 	return most
-}
-
-// until polls for a condition that another process brings about.
-func until(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/internal/cli/clitest"
 	"github.com/shmkit/shmkit/process"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
@@ -61,14 +63,14 @@ func TestSabotage(t *testing.T) {
 		}, []string{failedOp}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := useDir(t)
+			dir := clitest.UseDir(t, "shmstress-test-")
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			done := make(chan result, 1)
 			go func() {
 				done <- shmstress(ctx, strings.Fields("queue -duration 1h -kill-rate 0 -stop-rate 0 -o json -seed 7")...)
 			}()
-			until(t, "members have joined", func() bool { return holders(t, dir) > 8 })
+			clitest.Until(t, "members have joined", func() bool { return holders(t, dir) > 8 })
 			q, err := ringqueue.Open[[]byte](queueName(t, dir), nil)
 			if err != nil {
 				t.Fatal(err)
@@ -83,7 +85,7 @@ func TestSabotage(t *testing.T) {
 			r := <-done
 			s := decode(t, r.out)
 			found := slices.ContainsFunc(s.Violations, func(v violation) bool { return slices.Contains(tt.want, v.Kind) })
-			if r.status != exitFailure || !found || s.Evidence == nil {
+			if r.status != cli.Failure || !found || s.Evidence == nil {
 				t.Fatalf("status %d, %s", r.status, r.out)
 			}
 			if name == "damage" {

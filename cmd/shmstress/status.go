@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/shmkit/shmkit/internal/cli"
 )
 
 // A statusLine tells how a run goes while it goes on: on a terminal in one line
@@ -48,7 +50,7 @@ func (s *statusLine) show(now time.Time, text func() string) {
 // say prints a line that stays.
 func (s *statusLine) say(text string) {
 	s.clear()
-	fmt.Fprintln(s.w, "shmstress: "+printable(text))
+	fmt.Fprintln(s.w, "shmstress: "+cli.Printable(text))
 }
 
 // clear takes the line away.

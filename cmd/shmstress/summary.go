@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/shmkit/shmkit/internal/cli"
 )
 
 // sum returns what both kinds of runs have in their summary.
@@ -108,7 +110,7 @@ func (s *summary) print(a *app) error {
 	heading("verdict")
 	line("violations", "%d", s.Violated)
 	for _, v := range s.Violations {
-		line(v.Kind, "%s", printable(v.Text))
+		line(v.Kind, "%s", cli.Printable(v.Text))
 	}
 	if n := s.Violated - len(s.Violations); n > 0 {
 		line("", "and %d more", n)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shmkit/shmkit/internal/cli"
 )
 
 func TestUsage(t *testing.T) {
@@ -44,7 +46,7 @@ func TestUsage(t *testing.T) {
 		"pool -producers 3":                   "unknown flag: --producers",
 	} {
 		r := shmstress(context.Background(), strings.Fields(line)...)
-		if r.status != exitUsage || r.out != "" || !strings.Contains(r.err, want) || strings.Count(r.err, "\n") != 1 || !strings.HasPrefix(r.err, "shmstress: ") {
+		if r.status != cli.Usage || r.out != "" || !strings.Contains(r.err, want) || strings.Count(r.err, "\n") != 1 || !strings.HasPrefix(r.err, "shmstress: ") {
 			t.Errorf("%s: status %d, %q, %q; want %q", line, r.status, r.out, r.err, want)
 		}
 	}
@@ -57,7 +59,7 @@ func TestFaultsNeedTheirBuild(t *testing.T) {
 	}
 	for _, line := range []string{"queue -step-kill-rate 3", "pool -drop-wakes 0.5"} {
 		r := shmstress(context.Background(), strings.Fields(line)...)
-		if r.status != exitUsage || !strings.Contains(r.err, "go build -tags faultpoints ./cmd/shmstress") {
+		if r.status != cli.Usage || !strings.Contains(r.err, "go build -tags faultpoints ./cmd/shmstress") {
 			t.Errorf("%s: status %d, %q", line, r.status, r.err)
 		}
 	}
@@ -71,7 +73,7 @@ func TestHelp(t *testing.T) {
 	} {
 		for _, help := range []string{"-h", "--help", "-help"} {
 			r := shmstress(ctx, command, help)
-			if r.status != exitOK || r.err != "" || !strings.Contains(r.out, "Examples:\n  shmstress "+command) {
+			if r.status != cli.OK || r.err != "" || !strings.Contains(r.out, "Examples:\n  shmstress "+command) {
 				t.Errorf("%s %s: status %d, %q, %q", command, help, r.status, r.out, r.err)
 			}
 			for _, f := range flags {
@@ -83,7 +85,7 @@ func TestHelp(t *testing.T) {
 	}
 	root := shmstress(ctx)
 	for _, want := range []string{"Exit status: 0 no violation", "one dash or two", "The seed settles", "-tags faultpoints"} {
-		if root.status != exitOK || !strings.Contains(root.out, want) {
+		if root.status != cli.OK || !strings.Contains(root.out, want) {
 			t.Errorf("status %d, no %q in %s", root.status, want, root.out)
 		}
 	}
