@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shmkit/shmkit/internal/fault/faulttest"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -159,7 +159,7 @@ func TestSeccomp(t *testing.T) {
 func childSeccomp(args []string) {
 	errno, err := strconv.Atoi(args[1])
 	must(err)
-	if err := refuse(unix.SYS_FUTEX_WAITV, uint32(errno)); err != nil {
+	if err := faulttest.Refuse(unix.SYS_FUTEX_WAITV, uint32(errno)); err != nil {
 		fmt.Println("can't install a filter:", err)
 		return
 	}
@@ -198,27 +198,4 @@ func childSeccomp(args []string) {
 	}
 	must(q.Close())
 	fmt.Println("ok")
-}
-
-// refuse makes the system call fail with errno on all threads from now on.
-func refuse(call, errno uint32) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the call's number
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 0, Jf: 1, K: call},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | errno},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	_, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
-		reflect.ValueOf(prog).Pointer())
-	runtime.KeepAlive(prog)
-	if e != 0 {
-		return e
-	}
-	return nil
 }

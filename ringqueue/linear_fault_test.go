@@ -4,11 +4,10 @@ package ringqueue_test
 
 import (
 	"math/rand/v2"
-	"os"
-	"syscall"
 	"time"
 
 	"github.com/shmkit/shmkit/internal/fault"
+	"github.com/shmkit/shmkit/internal/fault/faulttest"
 )
 
 // breakAt kills this process at its n-th step from now on in shared memory, and
@@ -22,8 +21,7 @@ func breakAt(n int, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0)) // one goroutine carries the operations out
 	fault.SetHook(func(string) {
 		if n--; n == 0 {
-			syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+			faulttest.Die()
 		}
 		if rng.IntN(4) == 0 {
 			time.Sleep(time.Duration(rng.IntN(20)) * time.Microsecond)

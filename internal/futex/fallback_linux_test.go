@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"reflect"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -15,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shmkit/shmkit/internal/fault/faulttest"
 	"github.com/shmkit/shmkit/internal/futex"
 )
 
@@ -137,7 +136,7 @@ func TestNothingRemains(t *testing.T) {
 
 // childSeccomp forbids itself futex_waitv as a container would, and waits.
 func childSeccomp([]string) {
-	if err := forbid(unix.SYS_FUTEX_WAITV); err != nil {
+	if err := faulttest.Refuse(unix.SYS_FUTEX_WAITV, uint32(unix.EPERM)); err != nil {
 		fmt.Println("can't:", err)
 		return
 	}
@@ -146,29 +145,6 @@ func childSeccomp([]string) {
 		must(errors.New("futex_waitv was not refused"))
 	}
 	fmt.Println("ok")
-}
-
-// forbid makes the system call fail with EPERM on all threads from now on.
-func forbid(call uint32) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the call's number
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 0, Jf: 1, K: call},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	_, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
-		reflect.ValueOf(prog).Pointer())
-	runtime.KeepAlive(prog)
-	if e != 0 {
-		return os.NewSyscallError("seccomp", e)
-	}
-	return nil
 }
 
 func TestSeccomp(t *testing.T) {
