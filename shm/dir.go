@@ -139,8 +139,11 @@ func openFile(path string, o *Options, writable bool) (*os.File, fs.FileInfo, er
 	}
 	f, err := os.OpenFile(path, flag|openSafely, 0)
 	if err != nil {
+		// It may have become something else meanwhile, and that is the better reason.
 		if again, statErr := os.Lstat(path); statErr == nil {
-			err = errors.Join(checkRegular(again), err)
+			if bad := checkRegular(again); bad != nil {
+				err = bad
+			}
 		}
 		return nil, nil, err
 	}

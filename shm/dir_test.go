@@ -1,6 +1,7 @@
 package shm_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -177,4 +178,43 @@ func TestNotInherited(t *testing.T) {
 	if strings.Contains(string(out), o.Dir) {
 		t.Fatalf("descriptors of a command:\n%s", out)
 	}
+}
+
+// TestInspectOfWhatGoes looks at a segment whose name comes and goes: it is there
+// or not. (The name could come back between a failed open and the look at why.)
+func TestInspectOfWhatGoes(t *testing.T) {
+	o := &shm.Options{Dir: testDir(t)}
+	create(t, "block", 100, o)
+	path, from := pathOf(o.Dir, "fleeting"), pathOf(o.Dir, "block")
+	stop, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			default:
+			}
+			if err := errors.Join(os.Link(from, path), os.Remove(path)); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	seen := 0
+	for range 20000 {
+		i, err := shm.Inspect(path)
+		switch {
+		case err == nil:
+			seen++
+			i.Close()
+		case !errors.Is(err, shm.ErrNotExist):
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	t.Logf("seen %d times", seen)
 }
