@@ -124,7 +124,12 @@ func build(path string, d *draft, h *header, sp *Spec, o *Options) (*Segment, er
 	if err := d.f.Chmod(o.Mode); err != nil {
 		return nil, err
 	}
-	if err := allocate(d.f, int64(h.fileSize)); err != nil {
+	if sp.Reserve > 0 { // else the allocation below gives the file its size
+		if err := d.f.Truncate(int64(h.fileSize)); err != nil {
+			return nil, noSpace(d.f, int64(h.fileSize), err)
+		}
+	}
+	if err := allocate(d.f, int64(h.fileSize)-sp.Reserve); err != nil {
 		return nil, err
 	}
 	fi, err := d.f.Stat()

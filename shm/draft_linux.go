@@ -106,19 +106,21 @@ func (d *draft) discard() {
 	d.f.Close()
 }
 
-// allocate gives an empty file its size and really takes the space, so that
-// no access to the mapping can find the file system full, which is SIGBUS.
+// allocate gives an empty file at least this size and really takes the space, so
+// that no access to the mapping can find the file system full, which is SIGBUS.
 func allocate(f *os.File, size int64) error {
+	err := fallocate(int(f.Fd()), 0, 0, size)
+	if err == unix.EOPNOTSUPP {
+		err = writeZeros(f.WriteAt, 0, size)
+	}
+	return noSpace(f, size, err)
+}
+
+// fallocate is fallocate(2), which signals interrupt.
+func fallocate(fd int, mode uint32, off, n int64) error {
 	for {
-		err := unix.Fallocate(int(f.Fd()), 0, 0, size)
-		switch err {
-		case nil:
-			return nil
-		case unix.EINTR:
-			continue
-		case unix.EOPNOTSUPP:
-			return noSpace(f, size, writeZeros(f, size))
+		if err := unix.Fallocate(fd, mode, off, n); err != unix.EINTR {
+			return err
 		}
-		return noSpace(f, size, err)
 	}
 }

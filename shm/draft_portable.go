@@ -56,4 +56,4 @@ func (d *draft) discard() {
 
 // allocate gives an empty file its size and really takes the space, so that
 // no access to the mapping can find the file system full.
-func allocate(f *os.File, size int64) error { return noSpace(f, size, writeZeros(f, size)) }
+func allocate(f *os.File, size int64) error { return noSpace(f, size, writeZeros(f.WriteAt, 0, size)) }

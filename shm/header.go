@@ -30,7 +30,10 @@ func newHeader(sp *Spec, o *Options, id [16]byte) (*header, error) {
 	if sp.Size <= 0 || sp.Size > math.MaxInt64/4-bodyOff-page {
 		return nil, fmt.Errorf("%w: %d bytes", ErrSize, sp.Size)
 	}
-	body := roundUp(sp.Size, page)
+	if sp.Reserve < 0 || sp.Reserve%page != 0 || sp.Reserve > math.MaxInt64/4 || sp.Reserve > 0 && sp.Mirror > 0 {
+		return nil, fmt.Errorf("%w: reserve of %d bytes behind %d", ErrSize, sp.Reserve, sp.Size)
+	}
+	body := roundUp(sp.Size, page) + sp.Reserve
 	if sp.Mirror < 0 || sp.Mirror > body || sp.Mirror%page != 0 || sp.Mirror > 0 && body != sp.Size {
 		return nil, fmt.Errorf("%w: mirror of %d bytes of %d: not whole pages of it", ErrSize, sp.Mirror, sp.Size)
 	}
@@ -47,7 +50,7 @@ func newHeader(sp *Spec, o *Options, id [16]byte) (*header, error) {
 		slots:    uint32(slots),
 		bodyOff:  uint64(bodyOff),
 		bodySize: uint64(body),
-		size:     uint64(sp.Size),
+		size:     uint64(sp.Size + sp.Reserve),
 		created:  time.Now().UnixNano(),
 		layout:   sp.Layout,
 		typeSum:  sp.TypeSum,

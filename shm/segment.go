@@ -54,12 +54,12 @@ func newSegment(path string, f *os.File, fi fs.FileInfo, live *liveness, h *head
 		_ = m.unmap()
 		return nil, err
 	}
-	m.advise(o)
 	s := &Segment{
 		path: path, opts: *o, spec: *sp, hdr: *h, id: fi,
 		mapped: m, body: m[h.bodyOff:], table: table, slot: -1, live: live,
 	}
 	s.uses.Store(2)
+	m[:int64(len(m))-sp.Reserve].advise(o)
 	live.wait = o.dirWait
 	if keepFile {
 		s.file = f

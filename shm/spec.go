@@ -28,6 +28,11 @@ type Spec struct {
 	// multiples of the page size. Where the platform can't, the segment is
 	// created without: see [Segment.Mirrored].
 	Mirror int64
+	// Reserve, at creation, is how many bytes of the body follow the first Size
+	// without taking space, a multiple of the page size. They must not be touched
+	// before [Segment.Allocate] took it: an access that finds the file system full
+	// kills the process. A body has a Mirror or a Reserve, not both.
+	Reserve int64
 	// Slots is the number of process slots at creation; 0 means Options.Slots.
 	Slots int
 	// AnyBoot accepts files from before the last reboot. The structure must then
