@@ -12,3 +12,6 @@ func As[B, A any](p *A) *B {
 	}
 	return (*B)(unsafe.Pointer(p))
 }
+
+// BytesOfString returns the bytes of s, which must not be written to.
+func BytesOfString(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

@@ -1,0 +1,263 @@
+package arena
+
+import "sort"
+
+// takeMost is how many single blocks a class keeps for itself: more are left for
+// whoever looks through their pages, so that a stopped process keeps little.
+const takeMost = 512
+
+// class is this process's side of one block size.
+type class struct {
+	arena *Arena
+	index int
+	size  int
+
+	mu     mutex
+	free   []freeBlock   // the last one is the next to be given out
+	pages  map[int]*page // owned, by chunk
+	limbo  limbo
+	cursor int // where the search for leftovers goes on
+}
+
+// A freeBlock is one that may be given out.
+type freeBlock struct {
+	ref  uint64
+	page *page
+}
+
+// alloc takes a block off the list, which it fills first if it is empty.
+func (c *class) alloc() (Block, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.free) == 0 {
+		if err := c.refill(); err != nil {
+			return Block{}, err
+		}
+	}
+	f := c.free[len(c.free)-1]
+	c.free = c.free[:len(c.free)-1]
+	f.page.drop(c.indexOf(f.ref))
+	f.page.inflight++
+	return Block{Ref: f.ref, page: f.page}, nil
+}
+
+// indexOf returns which block of its chunk the one at ref is.
+func (c *class) indexOf(ref uint64) int {
+	return int(uint32(ref-c.arena.base) % ChunkSize / uint32(c.size))
+}
+
+func (c *class) linked(p *page) {
+	c.mu.Lock()
+	p.inflight--
+	c.settle(p)
+	c.mu.Unlock()
+}
+
+func (c *class) abandon(b Block) {
+	c.mu.Lock()
+	b.page.inflight--
+	c.push(b.Ref, b.page)
+	c.mu.Unlock()
+}
+
+func (c *class) push(ref uint64, p *page) {
+	p.add(c.indexOf(ref))
+	c.free = append(c.free, freeBlock{ref, p})
+}
+
+// settle disowns a page from which nothing is left to give out or to come back.
+func (c *class) settle(p *page) {
+	if p.nknown == 0 && p.inflight == 0 {
+		delete(c.pages, p.chunk)
+		c.arena.disown(p.chunk)
+	}
+}
+
+func (c *class) newPage(chunk int) *page {
+	p := &page{class: c, chunk: chunk, known: make([]uint64, (ChunkSize/c.size+63)/64)}
+	c.pages[chunk] = p
+	return p
+}
+
+// take puts a single retired block on the list, if its page is ours or nobody's.
+func (c *class) take(chunk int, ref, inc uint64) {
+	a := c.arena
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.pages[chunk]
+	if p == nil {
+		if len(c.free)+c.limbo.n >= takeMost || !a.claim(chunk) {
+			a.note(chunk, 1)
+			return
+		}
+		if classOf(a.table[chunk].page.Load()) != slab+c.index {
+			a.disown(chunk) // it was emptied and given another use meanwhile
+			return
+		}
+		p = c.newPage(chunk)
+	}
+	// Somebody may have found it before us, and have given it out again.
+	if a.HeadOf(ref).Load() == Head(inc, Retired) && int(ref-a.base)%ChunkSize%c.size == 0 && !p.has(c.indexOf(ref)) {
+		if a.unpinned() {
+			c.push(ref, p)
+		} else {
+			p.add(c.indexOf(ref))
+			c.limbo.add(freeBlock{ref, p})
+		}
+	}
+	c.settle(p)
+}
+
+// refill puts at least one block on the list. It looks, in this order, for blocks
+// whose time in limbo is over, for leftovers in a page that nobody owns, for a
+// chunk to use, and then, thoroughly, for anything.
+func (c *class) refill() error {
+	a := c.arena
+	if c.ripen() || c.leftovers(window, max(1, ChunkSize/c.size/8)) {
+		return nil
+	}
+	err := c.fresh()
+	if err == nil {
+		return nil
+	}
+	// Full. Nothing but leftovers can help now, however few.
+	if c.leftovers(a.top(), 1) {
+		return nil
+	}
+	if a.release(a.extents.collect) && c.fresh() == nil {
+		return nil
+	}
+	if c.limbo.n > 0 {
+		c.limbo.close(a)
+		a.oust(c.limbo.newest())
+		if c.ripen() {
+			return nil
+		}
+	}
+	if d := a.head.deaths.Load() + 1; a.full.Swap(d) != d && c.leftovers(a.top(), 0) {
+		return nil
+	}
+	return err
+}
+
+// window is how many chunks a search looks at that has an alternative.
+const window = 1024
+
+// leftovers looks through n chunks for pages of this class that nobody owns and
+// that have at least so many blocks to harvest, by their hint.
+func (c *class) leftovers(n, least int) bool {
+	a := c.arena
+	top := a.top()
+	if c.cursor >= top {
+		c.cursor = 0
+	}
+	for range min(n, top) {
+		i := c.cursor
+		if c.cursor++; c.cursor == top {
+			c.cursor = 0
+		}
+		ch := &a.table[i]
+		if classOf(ch.page.Load()) != slab+c.index || ch.hint.Load() < uint32(least) || ch.owner.Load() != 0 || !a.claim(i) {
+			continue
+		}
+		if classOf(ch.page.Load()) != slab+c.index {
+			a.disown(i)
+			continue
+		}
+		c.harvest(i)
+		if len(c.free) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// harvest looks through a page that has just become ours.
+func (c *class) harvest(chunk int) {
+	a := c.arena
+	ready, retired := a.look(chunk, c.size)
+	p := c.newPage(chunk)
+	wait := len(retired) > 0 && !a.unpinned()
+	if !wait {
+		ready = append(ready, retired...)
+		sort.Slice(ready, func(i, j int) bool { return ready[i] < ready[j] })
+	}
+	for i := len(ready) - 1; i >= 0; i-- {
+		c.push(ready[i], p)
+	}
+	if wait {
+		for _, ref := range retired {
+			p.add(c.indexOf(ref))
+			c.limbo.add(freeBlock{ref, p})
+		}
+		c.limbo.close(a)
+	}
+	c.settle(p)
+}
+
+// look returns the blocks of a page, which is ours, that are free, and those that
+// are retired. The hint is cleared before: who retires a block that is not seen
+// here adds to it afterwards.
+func (a *Arena) look(chunk, size int) (ready, retired []uint64) {
+	a.clearHint(chunk)
+	start := a.base + uint64(chunk)*ChunkSize
+	for off := 0; off+size <= ChunkSize; off += size {
+		ref := start + uint64(off)
+		switch State(a.HeadOf(ref).Load()) {
+		case Filling:
+			ready = append(ready, ref)
+		case Retired:
+			retired = append(retired, ref)
+		}
+	}
+	return ready, retired
+}
+
+// fresh makes a page of this class of a chunk that has no use.
+func (c *class) fresh() error {
+	a := c.arena
+	i, err := a.findChunk()
+	if err != nil {
+		return err
+	}
+	start := a.base + uint64(i)*ChunkSize
+	for off := 0; off+c.size <= ChunkSize; off += c.size {
+		a.initHead(start + uint64(off))
+	}
+	a.clearHint(i)
+	a.setPage(i, slab+c.index, 0)
+	p := c.newPage(i)
+	for off := (ChunkSize/c.size - 1) * c.size; off >= 0; off -= c.size {
+		c.push(start+uint64(off), p)
+	}
+	return nil
+}
+
+// ripen moves what nobody has pinned any more from limbo to the list.
+func (c *class) ripen() bool {
+	if c.limbo.n == 0 {
+		return false
+	}
+	a := c.arena
+	c.limbo.close(a)
+	if c.limbo.n*c.size > a.budget {
+		a.oust(c.limbo.oldest())
+	}
+	for _, f := range c.limbo.ripe(a.oldestPin()) {
+		c.free = append(c.free, f)
+	}
+	return len(c.free) > 0
+}
+
+// close gives all pages back. What is known of them is put down as a hint.
+func (c *class) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, p := range c.pages {
+		if p.nknown > 0 {
+			c.arena.note(i, p.nknown)
+		}
+		c.arena.disown(i)
+	}
+	c.pages, c.free, c.limbo = make(map[int]*page), nil, limbo{}
+}

@@ -1,0 +1,4 @@
+package mem
+
+func fenceLoads()  // DMB ISHLD
+func fenceStores() // DMB ISHST
