@@ -219,7 +219,9 @@ func (a *Arena) SamePage(ref, word uint64) bool {
 }
 
 // Bytes returns the n bytes of memory from ref on. It panics outside of the body.
-func (a *Arena) Bytes(ref uint64, n int) []byte { return a.mem.Bytes[ref : ref+uint64(n) : ref+uint64(n)] }
+func (a *Arena) Bytes(ref uint64, n int) []byte {
+	return a.mem.Bytes[ref : ref+uint64(n) : ref+uint64(n)]
+}
 
 // Words returns the body as words: the one at ref is Words()[ref/8].
 func (a *Arena) Words() []atomic.Uint64 { return a.mem.Words }
@@ -228,10 +230,22 @@ func (a *Arena) Words() []atomic.Uint64 { return a.mem.Words }
 // may be in the middle of anything.
 func (a *Arena) Close() {
 	for i := range a.classes {
-		a.classes[i].close()
+		a.classes[i].mu.Lock()
+		a.classes[i].giveBack()
+		a.classes[i].mu.Unlock()
 	}
 	a.extents.close()
 	a.clearPins(int(a.me) - 1)
+}
+
+// Trim is to be called now and then, by a goroutine that has the time: it gives back
+// what this process keeps at hand and has not needed since the last call, and frees the
+// chunks of which all blocks are free.
+func (a *Arena) Trim() {
+	for i := range a.classes {
+		a.classes[i].trim()
+	}
+	a.release(a.extents.collect)
 }
 
 // owns tells whether the chunk's owner is this process.

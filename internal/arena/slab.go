@@ -2,9 +2,11 @@ package arena
 
 import "sort"
 
-// takeMost is how many single blocks a class keeps for itself: more are left for
-// whoever looks through their pages, so that a stopped process keeps little.
-const takeMost = 512
+// takePages is how many pages a class may own when it takes one more for the sake of
+// a single block. Blocks beyond that are left for whoever looks through their pages, so
+// that a process that has much to retire, or is stopped, does not keep the memory
+// from others.
+const takePages = 8
 
 // class is this process's side of one block size.
 type class struct {
@@ -13,6 +15,7 @@ type class struct {
 	size  int
 
 	mu     mutex
+	busy   bool          // there was an allocation since the last trim
 	free   []freeBlock   // the last one is the next to be given out
 	pages  map[int]*page // owned, by chunk
 	limbo  limbo
@@ -29,6 +32,7 @@ type freeBlock struct {
 func (c *class) alloc() (Block, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.busy = true
 	if len(c.free) == 0 {
 		if err := c.refill(); err != nil {
 			return Block{}, err
@@ -86,7 +90,7 @@ func (c *class) take(chunk int, ref, inc uint64) {
 	defer c.mu.Unlock()
 	p := c.pages[chunk]
 	if p == nil {
-		if len(c.free)+c.limbo.n >= takeMost || !a.claim(chunk) {
+		if len(c.pages) >= takePages || !a.claim(chunk) {
 			a.note(chunk, 1)
 			return
 		}
@@ -249,15 +253,30 @@ func (c *class) ripen() bool {
 	return len(c.free) > 0
 }
 
-// close gives all pages back. What is known of them is put down as a hint.
-func (c *class) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// giveBack gives back all pages of which no block is being filled. What is known of
+// them is put down as a hint.
+func (c *class) giveBack() {
 	for i, p := range c.pages {
+		if p.inflight > 0 {
+			return
+		}
 		if p.nknown > 0 {
 			c.arena.note(i, p.nknown)
 		}
+	}
+	for i := range c.pages {
 		c.arena.disown(i)
 	}
-	c.pages, c.free, c.limbo = make(map[int]*page), nil, limbo{}
+	clear(c.pages)
+	c.free, c.limbo = nil, limbo{}
+}
+
+// trim gives the pages back if there was no allocation since the last time.
+func (c *class) trim() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.busy {
+		c.giveBack()
+	}
+	c.busy = false
 }

@@ -1,0 +1,133 @@
+package dict
+
+import (
+	"github.com/shmkit/shmkit/internal/arena"
+	"github.com/shmkit/shmkit/internal/fault"
+	"github.com/shmkit/shmkit/internal/mem"
+)
+
+// Eviction is a CLOCK over the buckets. Each entry has two bits of heat, in the control
+// word of its bucket: reads warm it up to 3, the hand cools it down by 1, and takes
+// what is cold. A new entry is cold: it is on probation until it is read. So what is
+// never read again goes first, and what is read often outlives several rounds.
+// The bits are hints: two that change a control word at once may lose one of the changes.
+
+const hottest = 3
+
+// warm notes that the entry in slot i of the bucket with the given control word is used.
+func (s *Store) warm(ctl, i int) {
+	w := &s.words[ctl]
+	if c := w.Load(); c>>(2*i)&hottest != hottest {
+		fault.Point("dict.warm")
+		w.CompareAndSwap(c, c+1<<(2*i))
+	}
+}
+
+// cool puts the slot on probation.
+func (s *Store) cool(slot int) {
+	ctl, i := s.controlOf(slot)
+	w := &s.words[ctl]
+	if c := w.Load(); c>>(2*i)&hottest != 0 {
+		fault.Point("dict.cool")
+		w.CompareAndSwap(c, c&^(hottest<<(2*i)))
+	}
+}
+
+// controlOf returns the index of the control word for a slot's word, and which slot
+// of its bucket that is.
+func (s *Store) controlOf(slot int) (ctl, i int) {
+	i = slot % 8
+	return slot - i + control, i
+}
+
+// evictMost bounds how many entries go in one lock session, and handMost how many
+// buckets the hand passes.
+const (
+	evictMost = 32
+	handMost  = buckets
+)
+
+// Evict removes up to want entries of a stripe: those that have expired, and cold ones
+// if expiredOnly is not set. It returns how many it removed. It may have to be called
+// some times for the hand to come round.
+func (t *Table) Evict(stripe, want int, expiredOnly bool) (removed int, err error) {
+	s := t.s
+	var gone [evictMost]place
+	l := s.acquire(t.lockOf(stripe))
+	hand := &s.words[t.lineOf(stripe)+lineHand]
+	p, b := hand.Load()&^(buckets-1), int(hand.Load()&(buckets-1))
+	for range handMost {
+		var seg int
+		if seg, err = t.segmentAt(stripe, p); seg == 0 || removed == min(want, evictMost) {
+			break
+		}
+		removed, err = t.sweep(l, stripe, seg, b, min(want, evictMost), removed, expiredOnly, &gone)
+		if err != nil {
+			break
+		}
+		if b++; b == buckets {
+			b = 0
+			p, _ = after(s.words[seg+wordHdr].Load())
+		}
+	}
+	fault.Point("dict.hand")
+	mem.StoreRelease(hand, p|uint64(b))
+	l.release()
+	if removed > 0 {
+		l.tell()
+	}
+	for _, pl := range gone[:removed] {
+		s.Arena.Reclaim(refOf(pl.word), pl.inc)
+	}
+	return removed, err
+}
+
+// sweep is the hand's passing over one bucket.
+func (t *Table) sweep(l *stripe, stripe, seg, b, want, removed int, expiredOnly bool, gone *[evictMost]place) (int, error) {
+	s := t.s
+	at := seg + firstWord + b*8
+	for i := range slotsEach {
+		w := s.words[at+i].Load()
+		if w == 0 || removed == want {
+			continue
+		}
+		expires := flagsOf(w)&FlagExpires != 0
+		heat := s.words[at+control].Load() >> (2 * i) & hottest
+		if !expires && (expiredOnly || heat > 0) {
+			if heat > 0 && !expiredOnly {
+				s.chill(at+control, i)
+			}
+			continue
+		}
+		pl := place{slot: at + i, word: w}
+		ok, err := s.entryUnderLock(at+i, w, &pl)
+		if err != nil {
+			return removed, err
+		}
+		counts := lineEvicted
+		switch {
+		case !ok:
+			continue
+		case s.Expired(&pl.entry):
+			counts = lineExpired
+		case expiredOnly:
+			continue
+		case heat > 0:
+			s.chill(at+control, i)
+			continue
+		}
+		t.commit(l, stripe, &pl, &Draft{block: arena.Block{}}, counts)
+		gone[removed] = pl
+		removed++
+	}
+	return removed, nil
+}
+
+// chill is what the hand does to an entry that was used.
+func (s *Store) chill(ctl, i int) {
+	w := &s.words[ctl]
+	if c := w.Load(); c>>(2*i)&hottest > 0 {
+		fault.Point("dict.chill")
+		w.CompareAndSwap(c, c-1<<(2*i))
+	}
+}

@@ -1,0 +1,155 @@
+package dict
+
+import (
+	"fmt"
+
+	"github.com/shmkit/shmkit/internal/fault"
+	"github.com/shmkit/shmkit/internal/futex"
+)
+
+// Recover finishes or undoes what the dead process of a slot was in the middle of,
+// and gives back what it had: locks, then pins and chunks of the arena. The caller
+// holds the slot's liveness lock. Everything is done in the dead one's name, by
+// steps that may be repeated, so that a recoverer may be killed too.
+func (s *Store) Recover(slot int) error {
+	dead := uint32(slot) + 1
+	for i := range s.stripes {
+		l := &s.stripes[i]
+		if l.lock.Load()&^waiters != dead {
+			continue
+		}
+		if err := s.repair(l); err != nil {
+			return fmt.Errorf("stripe %d: %w", i, err)
+		}
+		fault.Point("dict.recover.unlock")
+		if l.lock.Swap(0)&waiters != 0 {
+			futex.Wake(&l.lock, 1)
+		}
+		l.tell()
+	}
+	s.Arena.Reap(slot)
+	return nil
+}
+
+// repair ends the intent of a stripe whose holder is dead.
+func (s *Store) repair(l *stripe) error {
+	switch op := l.op.Load(); op {
+	case opNone:
+		return nil
+	case opReplace:
+		return s.repairReplace(l)
+	case opSplit:
+		return s.finishSplit(l)
+	default:
+		return fmt.Errorf("%w: op %d", ErrCorrupt, op)
+	}
+}
+
+// repairReplace looks at the slot: the new word there means that the change has
+// happened, and is finished; else the new entry is retired, if it was live already.
+// One that was still being filled is free as soon as its page is given back.
+func (s *Store) repairReplace(l *stripe) error {
+	slot, line := l.f[rSlot].Load(), l.f[rLine].Load()
+	if n := uint64(len(s.words)); slot >= n || line+lineWords > n {
+		return fmt.Errorf("%w: intent for slot %d, line %d", ErrCorrupt, slot, line)
+	}
+	fresh, old := l.f[rNew].Load(), l.f[rOld].Load()
+	if s.words[slot].Load() == fresh {
+		s.finishReplace(l)
+		if old != 0 {
+			s.Arena.Note(refOf(old))
+		}
+		return nil
+	}
+	if fresh != 0 {
+		s.Arena.Retire(refOf(fresh), l.f[rNewInc].Load())
+		s.Arena.Note(refOf(fresh))
+	}
+	l.begin(opNone)
+	return nil
+}
+
+// Reach calls visit with every block of the table, for [arena.Arena.Fsck]. Entries that refer
+// to something are passed to refers, if that is not nil.
+func (t *Table) Reach(visit func(ref uint64, what string) bool, refers func(value []byte)) {
+	s := t.s
+	if !visit(t.ref, "table") {
+		return
+	}
+	for i := range t.count {
+		root := s.words[t.lineOf(i)+lineRoot].Load()
+		for dir := root >> 8; dir != 0 && visit(dir, "directory"); {
+			dir = s.words[dir/8+wordPrev].Load()
+		}
+		for p, more := uint64(0), true; more; {
+			seg, err := t.segmentAt(i, p)
+			if err != nil || seg == 0 || !visit(uint64(seg)*8, "segment") {
+				break
+			}
+			for b := range buckets {
+				for i := range slotsEach {
+					s.reachEntry(s.bucket(seg, b)[i].Load(), visit, refers)
+				}
+			}
+			p, more = after(s.words[seg+wordHdr].Load())
+		}
+	}
+}
+
+func (s *Store) reachEntry(w uint64, visit func(uint64, string) bool, refers func([]byte)) {
+	if w == 0 || !visit(refOf(w), "entry") || refers == nil || flagsOf(w)&FlagRefers == 0 {
+		return
+	}
+	meta := s.words[refOf(w)/8+wordMeta].Load()
+	if _, size, ok := s.Arena.Page(refOf(w)); ok && entrySize(meta) <= size {
+		refers(s.Arena.Bytes(refOf(w), entrySize(meta))[valueOff(meta):])
+	}
+}
+
+// Check tells what is wrong with a table that nobody is changing: a key in the wrong
+// segment, or counts that are not those of its entries.
+func (t *Table) Check() (problems []string) {
+	s := t.s
+	for i := range t.count {
+		count, size := uint64(0), uint64(0)
+		for p, more := uint64(0), true; more; {
+			seg, err := t.segmentAt(i, p)
+			if err != nil {
+				return append(problems, err.Error())
+			}
+			if seg == 0 {
+				break
+			}
+			hdr := s.words[seg+wordHdr].Load()
+			if !owns(hdr, p) {
+				return append(problems, fmt.Sprintf("stripe %d: the segment of position %#x has header %#x", i, p, hdr))
+			}
+			for b := range buckets {
+				for j := range slotsEach {
+					w := s.bucket(seg, b)[j].Load()
+					if w == 0 {
+						continue
+					}
+					if !owns(hdr, tagOf(w)<<40) {
+						problems = append(problems, fmt.Sprintf("stripe %d: an entry with tag %#x in a segment with header %#x", i, tagOf(w), hdr))
+					}
+					count++
+					_, n, _ := s.Arena.Page(refOf(w))
+					size += uint64(n)
+				}
+			}
+			p, more = after(hdr)
+		}
+		line := t.lineOf(i)
+		if c := s.words[line+lineCount].Load(); c != count {
+			problems = append(problems, fmt.Sprintf("stripe %d: %d entries, counted as %d", i, count, c))
+		}
+		if c := s.words[line+lineBytes].Load(); c != size {
+			problems = append(problems, fmt.Sprintf("stripe %d: %d bytes, counted as %d", i, size, c))
+		}
+		if l := &s.stripes[t.lockOf(i)]; l.lock.Load() == 0 && l.op.Load() != opNone {
+			problems = append(problems, fmt.Sprintf("stripe %d: op %d without a holder", i, l.op.Load()))
+		}
+	}
+	return problems
+}

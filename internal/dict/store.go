@@ -1,0 +1,72 @@
+package dict
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/shmkit/shmkit/internal/arena"
+	"github.com/shmkit/shmkit/internal/mem"
+)
+
+// Errors of this package, besides those of the arena.
+var (
+	// ErrCorrupt is returned when the shared words contradict each other.
+	ErrCorrupt = errors.New("corrupt dict")
+	// ErrTooLarge is returned for a key beyond [MaxKey] or a value beyond [MaxValue].
+	ErrTooLarge = errors.New("key or value too large")
+	// ErrCrowded is returned when so many keys have the same hash that there is no
+	// place for another one.
+	ErrCrowded = errors.New("too many keys with the same hash")
+)
+
+// A Host is the segment in which a store lies.
+type Host interface {
+	arena.Host
+	// Probe recovers the process slot if its process is dead, and tells whether it
+	// did: see shm.Segment.
+	Probe(slot int) (recovered bool)
+}
+
+// A Store is a handle of what all tables of a segment have in common: the arena and
+// the locks. Its methods may be called from several goroutines at once.
+type Store struct {
+	Arena *arena.Arena
+
+	host    Host
+	me      uint32 // slot + 1
+	words   []atomic.Uint64
+	stripes []stripe
+	txs     []txLine
+	now     func() uint64
+	spins   int
+
+	waits [Stripes]sync.Mutex // goroutines of this process that wait for a stripe
+}
+
+// Options are what a store needs to know besides the memory.
+type Options struct {
+	Base  int           // of the store in the body, in bytes; a multiple of 256
+	Slots int           // process slots
+	Now   func() uint64 // the time that expiries are compared with
+}
+
+// Open makes a handle of the store in the memory, which is all zero at first.
+func Open(a *arena.Arena, m arena.Memory, host Host, o Options) (*Store, error) {
+	if err := checkBody(len(m.Bytes), o.Base, o.Slots); err != nil {
+		return nil, err
+	}
+	s := &Store{Arena: a, host: host, me: uint32(host.Slot()) + 1, words: m.Words, now: o.Now}
+	var err error
+	if s.stripes, err = mem.Slice[stripe](m.Bytes, o.Base, Stripes); err != nil {
+		return nil, err
+	}
+	if s.txs, err = mem.Slice[txLine](m.Bytes, o.Base+Stripes*256, o.Slots); err != nil {
+		return nil, err
+	}
+	if runtime.GOMAXPROCS(0) > 1 {
+		s.spins = 200
+	}
+	return s, nil
+}
