@@ -173,6 +173,9 @@ func (s *Segment) vacate() {
 // all slots: of several that leave at once, whoever comes last then finds
 // nobody else.
 func (s *Segment) leave() error {
+	if s.spec.Leave != nil {
+		s.spec.Leave(s)
+	}
 	s.vacate()
 	err := s.mapped.unmap()
 	if s.file != nil {

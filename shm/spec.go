@@ -54,6 +54,10 @@ type Spec struct {
 	// counters of the slot that it recovers. After an error the slot stays as it
 	// is and recovery is tried again later.
 	Recover func(s *Segment, slot int) error
+	// Leave gives back what this handle's slot still has in the structure, when its
+	// last use is over and before the slot is given back. If the process dies in
+	// it, Recover does the rest.
+	Leave func(s *Segment)
 }
 
 // blockSpec describes the plain block.

@@ -13,7 +13,7 @@ import (
 //	0        header: epoch, top, deaths, which slots have pins; a line of 128 bytes each
 //	pinsOff  pins: a line of 128 bytes (16 words) for each process slot
 //	table    an entry of 16 bytes for each chunk: page word, owner, hint
-//	chunks   from the next multiple of 4096 on, ChunkSize each
+//	chunks   from the next multiple of ChunkSize on, so that they are whole pages
 //
 // A block starts with its head, a word of incarnation<<2 | state.
 
@@ -122,7 +122,9 @@ func (g Geometry) tableOff() int { return g.pinsOff() + g.Slots*128 }
 
 // ChunksOff returns where the chunks begin, in bytes from the start of the body.
 // What is before must be allocated when the arena is opened.
-func (g Geometry) ChunksOff() int { return (g.tableOff() + g.Chunks*16 + 4095) &^ 4095 }
+func (g Geometry) ChunksOff() int {
+	return (g.tableOff() + g.Chunks*16 + ChunkSize - 1) / ChunkSize * ChunkSize
+}
 
 // End returns where the chunks end.
 func (g Geometry) End() int { return g.ChunksOff() + g.Chunks*ChunkSize }

@@ -75,6 +75,10 @@ type Change struct {
 	New  Draft // empty: the entry is removed
 	If   Condition
 	Same *Entry // of IfSame; nil: no entry
+	// With is a block that shares the entry's fate: if it is being filled it becomes
+	// live with the new one, which must be the key's first; a live one is retired
+	// with the old one.
+	With arena.Block
 	// Fill, if not nil, completes the new value under the lock from the old one, which is nil
 	// if there is none. It is short, and neither waits nor allocates. If it
 	// returns false nothing is changed.
@@ -116,10 +120,10 @@ func (t *Table) Change(c *Change) (done, found bool, err error) {
 			return true, false, nil
 		}
 		if pl.slot != 0 {
-			t.commit(l, stripe, &pl, &c.New, 0)
+			t.commit(l, stripe, &pl, &c.New, c.With, 0)
 			l.release()
 			l.tell()
-			t.settle(&pl, &c.New)
+			t.settle(&pl, &c.New, c.With)
 			return true, found, nil
 		}
 		// There is no room. The parts of a split are made without the lock.
@@ -221,7 +225,7 @@ func (s *Store) entryUnderLock(slot int, w uint64, pl *place) (bool, error) {
 // commit replaces the content of a place by a draft, or by nothing, under the
 // stripe's lock: by the steps of the protocol, of which the store of the slot is the
 // one that counts. A part of the line's statistics is counted with it.
-func (t *Table) commit(l *stripe, stripe int, pl *place, d *Draft, counts int) {
+func (t *Table) commit(l *stripe, stripe int, pl *place, d *Draft, with arena.Block, counts int) {
 	s := t.s
 	line := t.lineOf(stripe)
 	count, size := s.words[line+lineCount].Load(), s.words[line+lineBytes].Load()
@@ -247,8 +251,13 @@ func (t *Table) commit(l *stripe, stripe int, pl *place, d *Draft, counts int) {
 	l.note(rLine, uint64(line))
 	l.note(rCount, count)
 	l.note(rBytes, size)
+	l.note(rWith, with.Ref)
+	l.note(rWithInc, with.Inc)
 	l.begin(opReplace)
 	if w != 0 {
+		if with.Ref != 0 {
+			s.Arena.Enliven(with)
+		}
 		s.Arena.Enliven(d.block)
 	}
 	l.bump()
@@ -267,6 +276,9 @@ func (s *Store) finishReplace(l *stripe) {
 	if w := l.f[rOld].Load(); w != 0 {
 		s.Arena.Retire(refOf(w), l.f[rOldInc].Load())
 	}
+	if with := l.f[rWith].Load(); with != 0 && l.f[rNew].Load() == 0 {
+		s.Arena.Retire(with, l.f[rWithInc].Load())
+	}
 	line := int(l.f[rLine].Load())
 	fault.Point("dict.count")
 	mem.StoreRelease(&s.words[line+lineCount], l.f[rCount].Load())
@@ -276,10 +288,16 @@ func (s *Store) finishReplace(l *stripe) {
 }
 
 // settle ends what a committed change has used, without the lock.
-func (t *Table) settle(pl *place, d *Draft) {
-	if !d.Empty() {
+func (t *Table) settle(pl *place, d *Draft, with arena.Block) {
+	switch {
+	case !d.Empty():
 		t.s.Arena.Linked(d.block)
+		if with.Ref != 0 {
+			t.s.Arena.Linked(with)
+		}
 		d.s = nil
+	case with.Ref != 0:
+		t.s.Arena.Reclaim(with.Ref, with.Inc)
 	}
 	if pl.word != 0 {
 		t.s.Arena.Reclaim(refOf(pl.word), pl.inc)

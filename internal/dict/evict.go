@@ -116,7 +116,7 @@ func (t *Table) sweep(l *stripe, stripe, seg, b, want, removed int, expiredOnly 
 			s.chill(at+control, i)
 			continue
 		}
-		t.commit(l, stripe, &pl, &Draft{block: arena.Block{}}, counts)
+		t.commit(l, stripe, &pl, &Draft{}, arena.Block{}, counts)
 		gone[removed] = pl
 		removed++
 	}

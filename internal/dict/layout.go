@@ -12,8 +12,10 @@ import (
 //
 // In blocks of the arena, after the head:
 //
-//	table     words 1 kind, 2 id, 3 log2 of its stripes | first lock<<8; from word 8
-//	          on a line of 8 words for each of its stripes
+//	object    words 1 kind, 2 id, 3 shape, 4 touched; from word 8 on a bit for each
+//	          process slot that has a handle of it
+//	table     an object; its shape is log2 of its stripes | first lock<<8; from word
+//	          16 on a line of 8 words for each of its stripes
 //	directory word 1 depth, 2 the directory before it; from word 8 on 2^depth
 //	          references to segments
 //	segment   word 1 header (local depth | prefix<<8); from word 8 on 64 buckets of 8
@@ -65,6 +67,8 @@ const (
 	rLine // index of the first word of the table's stripe
 	rCount
 	rBytes
+	rWith    // block that becomes live with the new entry, or retired with the old one; or 0
+	rWithInc // its incarnation
 )
 
 // Fields of opSplit.
@@ -95,6 +99,7 @@ const (
 	wordKind  = 1
 	wordID    = 2
 	wordShape = 3
+	tableWord = 16
 	wordDepth = 1
 	wordPrev  = 2
 	wordHdr   = 1

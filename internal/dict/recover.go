@@ -59,9 +59,17 @@ func (s *Store) repairReplace(l *stripe) error {
 		if old != 0 {
 			s.Arena.Note(refOf(old))
 		}
+		if fresh == 0 {
+			s.Arena.Note(l.f[rWith].Load())
+		}
 		return nil
 	}
+	with := l.f[rWith].Load()
 	if fresh != 0 {
+		if with != 0 {
+			s.Arena.Retire(with, l.f[rWithInc].Load())
+			s.Arena.Note(with)
+		}
 		s.Arena.Retire(refOf(fresh), l.f[rNewInc].Load())
 		s.Arena.Note(refOf(fresh))
 	}

@@ -27,7 +27,7 @@ func (s *Store) NewTable(kind, id uint64, stripes int) (arena.Block, error) {
 	if stripes < 1 || stripes > Stripes || stripes&(stripes-1) != 0 {
 		return arena.Block{}, fmt.Errorf("%w: %d stripes", ErrCorrupt, stripes)
 	}
-	n := (firstWord + stripes*lineWords) * 8
+	n := (tableWord + stripes*lineWords) * 8
 	b, err := s.Arena.Alloc(n)
 	if err != nil {
 		return b, err
@@ -56,11 +56,11 @@ func (s *Store) Table(ref uint64, heat bool) (*Table, error) {
 	}
 	shape := s.words[ref/8+wordShape].Load()
 	log, first := shape&0xff, shape>>8
-	if log > 7 || first >= Stripes || (firstWord+lineWords<<log)*8 > size {
+	if log > 7 || first >= Stripes || (tableWord+lineWords<<log)*8 > size {
 		return nil, fmt.Errorf("%w: a table of shape %#x in %d bytes", ErrCorrupt, shape, size)
 	}
 	return &Table{
-		s: s, ref: ref, line: int(ref/8) + firstWord, shift: uint(64 - log), count: 1 << log,
+		s: s, ref: ref, line: int(ref/8) + tableWord, shift: uint(64 - log), count: 1 << log,
 		first: int(first), heat: heat,
 	}, nil
 }

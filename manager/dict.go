@@ -1,0 +1,320 @@
+package manager
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/shmkit/shmkit/codec"
+	"github.com/shmkit/shmkit/internal/arena"
+	"github.com/shmkit/shmkit/internal/clock"
+	"github.com/shmkit/shmkit/internal/dict"
+	"github.com/shmkit/shmkit/internal/mem"
+)
+
+// A Dict is a map shared by the processes that have its manager open: what
+// multiprocessing.Manager().dict() is to Python, without a server. Its methods may be
+// called from several goroutines at once.
+//
+// Reading takes no lock and never waits, whatever others do or left undone. Changing an
+// entry locks 1/64 of the keys for a moment. Each change is one store: it
+// has happened or it has not, for everybody, whoever dies.
+type Dict[K comparable, V any] struct {
+	m      *space
+	name   string
+	object *object
+	table  *dict.Table
+	keys   form[K]
+	values form[V]
+}
+
+// form is how values of a type are laid out.
+type form[T any] struct {
+	codec  *codec.Codec[T]
+	text   bool // T is a string
+	simple bool // T's codec runs no code of T's own: plain, string, []byte
+	flat   bool // T's memory is its encoding
+	size   int  // of a flat T
+}
+
+func formOf[T any]() (form[T], error) {
+	c, err := codec.For[T]()
+	if err != nil {
+		return form[T]{}, err
+	}
+	f := form[T]{codec: c, flat: c.Flat()}
+	_, f.simple = c.Size(new(T))
+	f.text = f.simple && reflect.TypeFor[T]().Kind() == reflect.String
+	f.size, _ = c.Fixed()
+	return f, nil
+}
+
+// dictStripes is the number of stripes of a dict.
+const dictStripes = 64
+
+// NewDict opens the dict called name in m, or creates it when there is none. It fails
+// with [ErrKind] when the name is another kind of object's, and with [ErrType] when
+// its keys or values are of other types. Keys are equal when their encodings are: 0 and -0
+// are two keys.
+func NewDict[K comparable, V any](m *Manager, name string) (*Dict[K, V], error) {
+	d, err := newDict[K, V](m.space, name, dictStripes)
+	return d, wrap("open", name, err)
+}
+
+func newDict[K comparable, V any](m *space, name string, stripes int) (*Dict[K, V], error) {
+	d := &Dict[K, V]{m: m, name: name}
+	var err error
+	if d.keys, err = formOf[K](); err != nil {
+		return nil, err
+	}
+	if d.values, err = formOf[V](); err != nil {
+		return nil, err
+	}
+	if err := m.seg.Acquire(); err != nil {
+		return nil, err
+	}
+	defer m.seg.Release()
+	kt, vt := d.keys.codec.Type(), d.values.codec.Type()
+	want := record{
+		kind: kindDict,
+		sum:  d.keys.codec.Sum()*31 + d.values.codec.Sum(),
+		text: fmt.Sprintf("%s to %s", kt, vt),
+	}
+	d.object, err = m.obtain(name, want, func(id uint64) (arena.Block, error) {
+		return m.store.NewTable(kindDict, id, stripes)
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.table, err = m.store.Table(d.object.record.ref, m.evict)
+	if err != nil {
+		m.drop(d.object)
+		return nil, err
+	}
+	return d, nil
+}
+
+// Name returns the dict's name.
+func (d *Dict[K, V]) Name() string { return d.name }
+
+// buffers are for encodings.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// encode calls f with the encoding of v, which is valid until f returns. It copies
+// nothing if it needn't.
+func (f *form[T]) encode(v *T, use func(b []byte) error) error {
+	switch {
+	case f.text:
+		return use(mem.BytesOfString(*mem.As[string](v)))
+	case f.flat:
+		return use(mem.BytesOf(v))
+	}
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	b, err := f.codec.Append((*buf)[:0], v)
+	if err != nil {
+		return err
+	}
+	if cap(b) <= 1<<20 {
+		*buf = b[:0]
+	}
+	return use(b)
+}
+
+// decode reads a value from memory that may change meanwhile.
+func (f *form[T]) decode(b []byte, v *T) error {
+	if f.flat && len(b) == f.size {
+		mem.Get(b, v)
+		return nil
+	}
+	return f.codec.Decode(b, v)
+}
+
+// key returns the encoding of k, in *buf if it can't be k's own memory.
+func (f *form[T]) key(k *T, buf *[]byte) ([]byte, error) {
+	switch {
+	case f.text:
+		return mem.BytesOfString(*mem.As[string](k)), nil
+	case f.flat:
+		return mem.BytesOf(k), nil
+	}
+	var err error
+	*buf, err = f.codec.Append((*buf)[:0], k)
+	return *buf, err
+}
+
+// An Option is an option of a change.
+type Option struct {
+	ttl time.Duration
+}
+
+// TTL makes the entry that is set expire: it is gone after t, which is more than 0.
+// Setting it again without this option makes it stay.
+func TTL(t time.Duration) Option { return Option{ttl: t} }
+
+// expiry returns the time at which an entry set now expires; 0: never.
+func expiry(opts []Option) uint64 {
+	for _, o := range opts {
+		if o.ttl != 0 {
+			return clock.Now() + uint64(max(o.ttl, 1))
+		}
+	}
+	return 0
+}
+
+// Get returns the value of k, and false if there is none.
+func (d *Dict[K, V]) Get(k K) (v V, ok bool, err error) {
+	ok, err = d.get(&k, &v)
+	return v, ok, err
+}
+
+// GetInto sets *v to the value of k, and returns false, with *v as it was, if there
+// is none. For plain types it allocates nothing.
+func (d *Dict[K, V]) GetInto(k K, v *V) (ok bool, err error) { return d.get(&k, v) }
+
+func (d *Dict[K, V]) get(k *K, v *V) (bool, error) {
+	if err := d.m.seg.Acquire(); err != nil {
+		return false, wrap("get", d.name, err)
+	}
+	var e dict.Entry
+	var buf []byte
+	ok, err := d.read(k, v, &e, &buf)
+	d.m.seg.Release()
+	if err != nil {
+		return false, wrap("get", d.name, err)
+	}
+	return ok, nil
+}
+
+// read looks k up and decodes its value, which e tells apart from others.
+func (d *Dict[K, V]) read(k *K, v *V, e *dict.Entry, buf *[]byte) (bool, error) {
+	key, err := d.keys.key(k, buf)
+	if err != nil {
+		return false, err
+	}
+	h := d.m.hash(key)
+	for {
+		ok, err := d.table.Seek(h, key, e)
+		if !ok || err != nil {
+			return false, err
+		}
+		if e.Flags&dict.FlagExpires != 0 && d.m.store.Expired(e) && d.m.store.Still(e) {
+			return false, nil
+		}
+		err = d.values.decode(e.Value, v)
+		if d.m.store.Still(e) {
+			return err == nil, err
+		}
+	}
+}
+
+// Set sets the value of k. It is visible to every process when Set returns. Errors:
+// [ErrNoSpace], [ErrTooLarge], [ErrClosed], and what the encoding of k or v says.
+func (d *Dict[K, V]) Set(k K, v V, opts ...Option) error {
+	_, err := d.change("set", &k, &v, dict.Always, nil, expiry(opts))
+	return err
+}
+
+// SetNX sets the value of k if there is none, and tells whether it did.
+func (d *Dict[K, V]) SetNX(k K, v V, opts ...Option) (bool, error) {
+	return d.change("set", &k, &v, dict.IfAbsent, nil, expiry(opts))
+}
+
+// Replace sets the value of k if there is one, and tells whether it did.
+func (d *Dict[K, V]) Replace(k K, v V, opts ...Option) (bool, error) {
+	return d.change("replace", &k, &v, dict.IfPresent, nil, expiry(opts))
+}
+
+// Delete removes k, and tells whether it was there.
+func (d *Dict[K, V]) Delete(k K) (bool, error) {
+	return d.change("delete", &k, nil, dict.IfPresent, nil, 0)
+}
+
+// change makes a change; a nil v removes the entry.
+func (d *Dict[K, V]) change(op string, k *K, v *V, cond dict.Condition, same *dict.Entry, expiry uint64) (bool, error) {
+	if err := d.m.seg.Acquire(); err != nil {
+		return false, wrap(op, d.name, err)
+	}
+	defer d.m.seg.Release()
+	var buf []byte
+	key, err := d.keys.key(k, &buf)
+	if err != nil {
+		return false, wrap(op, d.name, err)
+	}
+	c := dict.Change{Hash: d.m.hash(key), Key: key, If: cond, Same: same}
+	if v != nil {
+		if c.New, err = d.draft(key, v, expiry); err != nil {
+			return false, wrap(op, d.name, err)
+		}
+	}
+	done, _, err := d.table.Change(&c)
+	if err != nil {
+		return false, wrap(op, d.name, err)
+	}
+	return done, nil
+}
+
+// draft fills an entry, outside of all locks.
+func (d *Dict[K, V]) draft(key []byte, v *V, expiry uint64) (dict.Draft, error) {
+	if !d.values.simple {
+		var n dict.Draft
+		err := d.values.encode(v, func(b []byte) (err error) {
+			if n, err = d.room(key, len(b), expiry); err == nil {
+				copy(n.Value(), b)
+			}
+			return err
+		})
+		return n, err
+	}
+	size, _ := d.values.codec.Size(v)
+	n, err := d.room(key, size, expiry)
+	if err != nil {
+		return n, err
+	}
+	switch {
+	case d.values.flat:
+		mem.Put(n.Value(), v)
+	default:
+		d.values.codec.Append(n.Value()[:0], v) // fits, and can't fail
+	}
+	return n, nil
+}
+
+// room makes room for an entry, if need be at the cost of others.
+func (d *Dict[K, V]) room(key []byte, size int, expiry uint64) (dict.Draft, error) {
+	return d.m.store.Draft(key, size, 0, expiry)
+}
+
+// Contains tells whether there is a value of k.
+func (d *Dict[K, V]) Contains(k K) (bool, error) {
+	if err := d.m.seg.Acquire(); err != nil {
+		return false, wrap("get", d.name, err)
+	}
+	defer d.m.seg.Release()
+	var buf []byte
+	key, err := d.keys.key(&k, &buf)
+	if err != nil {
+		return false, wrap("get", d.name, err)
+	}
+	var e dict.Entry
+	for {
+		ok, err := d.table.Seek(d.m.hash(key), key, &e)
+		if !ok || err != nil {
+			return false, wrap("get", d.name, err)
+		}
+		if gone := d.m.store.Expired(&e); d.m.store.Still(&e) {
+			return !gone, nil
+		}
+	}
+}
+
+// Len returns the number of entries. While others change the dict it is one that may
+// never have been; entries that expired count until they are removed.
+func (d *Dict[K, V]) Len() int {
+	if d.m.seg.Acquire() != nil {
+		return 0
+	}
+	defer d.m.seg.Release()
+	return d.table.Len()
+}

@@ -1,0 +1,309 @@
+package manager
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/shmkit/shmkit/internal/arena"
+	"github.com/shmkit/shmkit/internal/dict"
+	"github.com/shmkit/shmkit/internal/fault"
+)
+
+// Kinds of objects.
+const (
+	kindInternal = 1
+	kindDict     = 2
+)
+
+var kindNames = map[uint64]string{kindInternal: "internal", kindDict: "dict"}
+
+// Words of an object's block, whatever its kind: see package dict.
+const (
+	objectTouched = 4
+	objectHandles = 8
+)
+
+// A record is what the table of objects has of one. On the wire it is five words and
+// the text.
+type record struct {
+	kind, ref, inc, sum, flags uint64
+	text                       string
+}
+
+// Flags of a record.
+const (
+	recordRefers = 1 // its entries refer to objects
+	recordDying  = 2 // it is being taken apart
+)
+
+const recordFixed = 40
+
+func (r *record) append(b []byte) []byte {
+	for _, w := range [...]uint64{r.kind, r.ref, r.inc, r.sum, r.flags} {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	return append(b, r.text...)
+}
+
+func parseRecord(b []byte) (r record, err error) {
+	if len(b) < recordFixed {
+		return r, fmt.Errorf("%w: an object's record of %d bytes", ErrCorrupt, len(b))
+	}
+	for i, w := range [...]*uint64{&r.kind, &r.ref, &r.inc, &r.sum, &r.flags} {
+		*w = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	r.text = string(b[recordFixed:])
+	return r, nil
+}
+
+func idKey(id uint64) []byte { return binary.LittleEndian.AppendUint64(nil, id) }
+
+// object is this process's handle of an object. All of the process's dicts and others
+// that stand for it share it.
+type object struct {
+	id     uint64
+	record record
+	refs   int // guarded by space.mu
+}
+
+// lookup copies the value of a key out of an internal table.
+func (m *space) lookup(t *dict.Table, store *dict.Store, key []byte, e *dict.Entry) ([]byte, bool, error) {
+	for {
+		ok, err := t.Seek(m.hash(key), key, e)
+		if !ok || err != nil {
+			return nil, false, err
+		}
+		if v := append([]byte(nil), e.Value...); store.Still(e) {
+			return v, true, nil
+		}
+	}
+}
+
+// store puts a key into an internal table.
+func (m *space) insert(t *dict.Table, key, value []byte, c dict.Change) (bool, error) {
+	d, err := m.store.Draft(key, len(value), 0, 0)
+	if err != nil {
+		return false, err
+	}
+	copy(d.Value(), value)
+	c.Hash, c.Key, c.New = m.hash(key), key, d
+	done, _, err := t.Change(&c)
+	return done, err
+}
+
+func checkName(name string) error {
+	if name == "" || len(name) > 128 || !utf8.ValidString(name) {
+		return fmt.Errorf("%w: %q is not 1 to 128 bytes of text", ErrName, name)
+	}
+	return nil
+}
+
+// obtain opens the object called name, or creates it: fill makes its block. The
+// empty name is that of a new object without one.
+func (m *space) obtain(name string, want record, fill func(id uint64) (arena.Block, error)) (*object, error) {
+	if name != "" {
+		if err := checkName(name); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		if name != "" {
+			o, err := m.byName(name)
+			if err != nil {
+				return nil, err
+			}
+			if o != nil {
+				if err := o.record.match(&want); err != nil {
+					m.drop(o)
+					return nil, err
+				}
+				return o, nil
+			}
+		}
+		o, err := m.create(want, fill)
+		if err != nil || name == "" {
+			return o, err
+		}
+		named, err := m.insert(m.names, []byte(name), idKey(o.id), dict.Change{If: dict.IfAbsent})
+		if err == nil && named {
+			return o, nil
+		}
+		m.drop(o) // somebody else was faster
+		m.loosen()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (r *record) match(want *record) error {
+	if r.kind != want.kind {
+		return fmt.Errorf("%w: it is a %s, not a %s", ErrKind, kindNames[r.kind], kindNames[want.kind])
+	}
+	if r.sum != want.sum {
+		return fmt.Errorf("%w: it holds %s, not %s", ErrType, r.text, want.text)
+	}
+	return nil
+}
+
+// byName returns the object of a name; nil if there is none.
+func (m *space) byName(name string) (*object, error) {
+	for {
+		var e dict.Entry
+		id, ok, err := m.lookup(m.names, m.store, []byte(name), &e)
+		if !ok || err != nil {
+			return nil, err
+		}
+		if len(id) != 8 {
+			return nil, fmt.Errorf("%w: an id of %d bytes", ErrCorrupt, len(id))
+		}
+		o, err := m.hold(binary.LittleEndian.Uint64(id))
+		if o != nil || err != nil {
+			return o, err
+		}
+		// The name was taken away meanwhile, and the object with it.
+	}
+}
+
+// create makes an object that this process has a handle of, and that is nobody
+// else's yet.
+func (m *space) create(r record, fill func(id uint64) (arena.Block, error)) (*object, error) {
+	h := m.views.head
+	fault.Point("manager.id")
+	id := h.lastID.Add(1)
+	b, err := fill(id)
+	if err != nil {
+		return nil, err
+	}
+	r.ref, r.inc = b.Ref, b.Inc
+	o := &object{id: id, record: r, refs: 1}
+	m.mu.Lock()
+	m.setHandle(r.ref)
+	m.open[id] = o
+	m.mu.Unlock()
+	_, err = m.insert(m.objects, idKey(id), r.append(nil), dict.Change{With: b})
+	if err != nil {
+		m.store.Arena.Abandon(b)
+		m.mu.Lock()
+		delete(m.open, id)
+		m.mu.Unlock()
+		return nil, err
+	}
+	return o, nil
+}
+
+// hold makes a handle of the object with the id; nil if there is none any more.
+//
+// It says so in the object's block before it looks whether the object is still
+// there; who takes an object apart says that before it looks for handles. One of the two
+// sees the other, and gives way.
+func (m *space) hold(id uint64) (*object, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if o := m.open[id]; o != nil {
+		o.refs++
+		return o, nil
+	}
+	r, ok, err := m.recordOf(id)
+	if !ok || err != nil {
+		return nil, err
+	}
+	m.setHandle(r.ref)
+	again, ok, err := m.recordOf(id)
+	if !ok || err != nil || again != r {
+		// It may not be the object's block any more; then the bit is one of its contents'.
+		// That can't be: blocks of objects stay what they are as long as a handle
+		// may be set, because who takes them apart waits for a collection more.
+		m.clearHandle(m.store, r.ref, m.seg.Slot())
+		return nil, err
+	}
+	o := &object{id: id, record: r, refs: 1}
+	m.open[id] = o
+	return o, nil
+}
+
+// recordOf returns the record of an object that is not being taken apart.
+func (m *space) recordOf(id uint64) (record, bool, error) {
+	var e dict.Entry
+	key := idKey(id)
+	b, ok, err := m.lookup(m.objects, m.store, key, &e)
+	if !ok || err != nil {
+		return record{}, false, err
+	}
+	r, err := parseRecord(b)
+	if err != nil || r.flags&recordDying != 0 {
+		return record{}, false, err
+	}
+	if _, size, ok := m.store.Arena.Page(r.ref); !ok || size < (objectHandles+8)*8 {
+		return record{}, false, fmt.Errorf("%w: object %d has no block", ErrCorrupt, id)
+	}
+	return r, true, nil
+}
+
+// drop ends a use of a handle.
+func (m *space) drop(o *object) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if o.refs--; o.refs == 0 {
+		delete(m.open, o.id)
+		m.clearHandle(m.store, o.record.ref, m.seg.Slot())
+		m.loosen()
+	}
+}
+
+// handleWord returns the word of an object's block in which the slot's bit is.
+func handleWord(store *dict.Store, ref uint64, slot int) (*atomic.Uint64, uint64) {
+	return &store.Arena.Words()[ref/8+objectHandles+uint64(slot/64)], 1 << (slot % 64)
+}
+
+func (m *space) setHandle(ref uint64) {
+	w, bit := handleWord(m.store, ref, m.seg.Slot())
+	fault.Point("manager.handle.set")
+	w.Or(bit)
+	fault.Point("manager.handle.touch")
+	m.store.Arena.Words()[ref/8+objectTouched].Store(m.views.head.cycle.Load())
+}
+
+func (m *space) clearHandle(store *dict.Store, ref uint64, slot int) {
+	w, bit := handleWord(store, ref, slot)
+	fault.Point("manager.handle.clear")
+	w.And(^bit)
+}
+
+// loosen says that something may not be reachable any more.
+func (m *space) loosen() {
+	fault.Point("manager.loose")
+	m.views.head.loose.Add(1)
+}
+
+// forget takes away what a slot, whose process is dead or leaving, has of handles.
+func (m *space) forget(store *dict.Store, slot int) error {
+	objects, err := store.Table(m.views.head.objects.Load(), false)
+	if err != nil {
+		return err
+	}
+	var c dict.Cursor
+	var b dict.Batch
+	for {
+		ok, err := objects.Next(&c, &b, true)
+		if !ok || err != nil {
+			m.loosen()
+			return err
+		}
+		for i := range b.Len() {
+			v, _ := b.Value(i)
+			r, err := parseRecord(v)
+			if err != nil {
+				return err
+			}
+			if _, _, ok := store.Arena.Page(r.ref); !ok {
+				continue
+			}
+			if w, bit := handleWord(store, r.ref, slot); w.Load()&bit != 0 {
+				m.clearHandle(store, r.ref, slot)
+			}
+		}
+	}
+}
