@@ -260,7 +260,7 @@ func (d *Dict[K, V]) draft(key []byte, v *V, expiry uint64) (dict.Draft, error) 
 	if !d.values.simple {
 		var n dict.Draft
 		err := d.values.encode(v, func(b []byte) (err error) {
-			if n, err = d.room(key, len(b), expiry); err == nil {
+			if n, err = d.m.room(d.table, key, len(b), expiry); err == nil {
 				copy(n.Value(), b)
 			}
 			return err
@@ -268,7 +268,7 @@ func (d *Dict[K, V]) draft(key []byte, v *V, expiry uint64) (dict.Draft, error) 
 		return n, err
 	}
 	size, _ := d.values.codec.Size(v)
-	n, err := d.room(key, size, expiry)
+	n, err := d.m.room(d.table, key, size, expiry)
 	if err != nil {
 		return n, err
 	}
@@ -279,11 +279,6 @@ func (d *Dict[K, V]) draft(key []byte, v *V, expiry uint64) (dict.Draft, error) 
 		d.values.codec.Append(n.Value()[:0], v) // fits, and can't fail
 	}
 	return n, nil
-}
-
-// room makes room for an entry, if need be at the cost of others.
-func (d *Dict[K, V]) room(key []byte, size int, expiry uint64) (dict.Draft, error) {
-	return d.m.store.Draft(key, size, 0, expiry)
 }
 
 // Contains tells whether there is a value of k.

@@ -71,7 +71,7 @@ func wrap(op, object string, err error) error {
 	}
 	for _, pair := range [...][2]error{
 		{arena.ErrNoSpace, ErrNoSpace}, {arena.ErrTooLarge, ErrTooLarge}, {arena.ErrCorrupt, ErrCorrupt},
-		{dict.ErrCorrupt, ErrCorrupt}, {dict.ErrTooLarge, ErrTooLarge}, {dict.ErrCrowded, ErrNoSpace},
+		{dict.ErrCorrupt, ErrCorrupt}, {dict.ErrTooLarge, ErrTooLarge}, {dict.ErrCrowded, ErrNoSpace}, {dict.ErrExpired, ErrViewExpired},
 	} {
 		if errors.Is(err, pair[0]) && !errors.Is(err, pair[1]) {
 			err = both{err, pair[1]}

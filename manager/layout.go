@@ -50,7 +50,7 @@ type geometry struct {
 }
 
 func (g geometry) arena() arena.Geometry {
-	return arena.Geometry{Base: (storeBase + dict.Size(g.slots) + 4095) &^ 4095, Slots: g.slots, Chunks: g.chunks}
+	return arena.Geometry{Base: (storeBase + dict.Size + 4095) &^ 4095, Slots: g.slots, Chunks: g.chunks}
 }
 
 // views are the parts of a body.
@@ -88,5 +88,5 @@ func (v *views) open(s *shm.Segment, now func() uint64) (*dict.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dict.Open(a, v.memory, s, dict.Options{Base: storeBase, Slots: v.geo.slots, Now: now})
+	return dict.Open(a, v.memory, s, dict.Options{Base: storeBase, Now: now})
 }

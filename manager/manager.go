@@ -3,6 +3,7 @@ package manager
 import (
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -41,6 +42,9 @@ type space struct {
 	mu     sync.Mutex
 	open   map[uint64]*object // objects with handles in this process
 	closed bool
+
+	computing computing
+	hand      atomic.Uint64 // whose turn it is to be evicted from
 
 	quit chan struct{}
 	done chan struct{}
@@ -178,6 +182,9 @@ func (m *space) start(s *shm.Segment) error {
 		return err
 	}
 	m.store, m.seed, m.evict = store, h.seed.Load(), h.evict.Load() == 1
+	if m.evict {
+		store.Arena.Cache()
+	}
 	m.open = make(map[uint64]*object)
 	m.quit, m.done = make(chan struct{}), make(chan struct{})
 	go m.housekeeping()
@@ -226,9 +233,19 @@ func (m *space) housekeeping() {
 	}
 }
 
+// isClosed tells whether the handle was closed.
+func (m *space) isClosed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.closed
+}
+
 // tidy is one round of housekeeping.
 func (m *space) tidy() {
 	m.store.Arena.Trim()
+	if err := m.expire(); err != nil && m.opts.Logger != nil {
+		m.opts.Logger.Warn("manager: removing expired entries", "path", m.seg.Path(), "error", err)
+	}
 }
 
 // Close gives this handle up: its dicts and other objects return [ErrClosed] from now on. It does
@@ -239,6 +256,7 @@ func (m *Manager) Close() error {
 	m.closed = true
 	m.mu.Unlock()
 	if !closed {
+		m.seg.OnClose(m.store.Interrupt)
 		close(m.quit)
 		<-m.done
 	}

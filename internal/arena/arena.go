@@ -42,6 +42,7 @@ type Arena struct {
 	pins   []pinLine
 	table  []chunk
 	budget int // bytes that may wait for pins
+	keep   int // takePages or cachePages
 
 	classes []class
 	extents extents
@@ -65,6 +66,7 @@ func Open(m Memory, g Geometry, host Host) (*Arena, error) {
 	if a.table, err = mem.Slice[chunk](m.Bytes, g.tableOff(), g.Chunks); err != nil {
 		return nil, err
 	}
+	a.keep = takePages
 	a.budget = max(1<<20, g.Chunks*ChunkSize/8)
 	a.classes = make([]class, len(blockSizes))
 	for i := range a.classes {
@@ -237,6 +239,10 @@ func (a *Arena) Close() {
 	a.extents.close()
 	a.clearPins(int(a.me) - 1)
 }
+
+// Cache says that the arena is going to be full, its user retiring blocks as it needs
+// new ones.
+func (a *Arena) Cache() { a.keep = cachePages }
 
 // Trim is to be called now and then, by a goroutine that has the time: it gives back
 // what this process keeps at hand and has not needed since the last call, and frees the

@@ -8,6 +8,10 @@ import "sort"
 // from others.
 const takePages = 8
 
+// cachePages is takePages for a cache that is always full: there the next allocation
+// follows, and looking through pages for a few blocks would cost it more.
+const cachePages = 64
+
 // class is this process's side of one block size.
 type class struct {
 	arena *Arena
@@ -90,7 +94,7 @@ func (c *class) take(chunk int, ref, inc uint64) {
 	defer c.mu.Unlock()
 	p := c.pages[chunk]
 	if p == nil {
-		if len(c.pages) >= takePages || !a.claim(chunk) {
+		if len(c.pages) >= a.keep || !a.claim(chunk) {
 			a.note(chunk, 1)
 			return
 		}

@@ -3,6 +3,7 @@ package dict
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/shmkit/shmkit/internal/arena"
 	"github.com/shmkit/shmkit/internal/fault"
@@ -79,10 +80,10 @@ type Change struct {
 	// live with the new one, which must be the key's first; a live one is retired
 	// with the old one.
 	With arena.Block
-	// Fill, if not nil, completes the new value under the lock from the old one, which is nil
-	// if there is none. It is short, and neither waits nor allocates. If it
+	// Fill, if not nil, completes the new value under the lock from the old entry, which
+	// is nil if there is none. It is short, and neither waits nor allocates. If it
 	// returns false nothing is changed.
-	Fill func(old, new []byte) bool
+	Fill func(old *Entry, new []byte) bool
 }
 
 // place is where a key is, or could be, under the lock.
@@ -161,15 +162,15 @@ func (c *Change) holds(pl *place, found bool) bool {
 }
 
 func (c *Change) fill(pl *place, found bool) bool {
-	var old []byte
+	var old *Entry
 	if found {
-		old = pl.entry.Value
+		old = &pl.entry
 	}
 	return c.Fill(old, c.New.Value())
 }
 
-// find looks for the place of a key, under the lock.
-func (t *Table) find(h uint64, key []byte, pl *place) error {
+// find looks for the place of a key, under the lock. Some slots are taken already.
+func (t *Table) find(h uint64, key []byte, pl *place, taken ...int) error {
 	tag := tagFor(h)
 	pl.tag = tag
 	seg, err := t.segmentAt(t.stripeOf(h), position(h))
@@ -185,6 +186,9 @@ func (t *Table) find(h uint64, key []byte, pl *place) error {
 		for i := range slots {
 			w := slots[i].Load()
 			if w == 0 {
+				if slices.Contains(taken, at+i) {
+					continue
+				}
 				room++
 				empty = at + i
 				continue

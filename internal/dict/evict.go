@@ -47,10 +47,19 @@ const (
 	handMost  = buckets
 )
 
-// Evict removes up to want entries of a stripe: those that have expired, and cold ones
-// if expiredOnly is not set. It returns how many it removed. It may have to be called
-// some times for the hand to come round.
-func (t *Table) Evict(stripe, want int, expiredOnly bool) (removed int, err error) {
+// A Sweep says which entries go when the hand passes.
+type Sweep int
+
+// The sweeps.
+const (
+	Cold    Sweep = iota // those that have expired, and those that are not in use
+	Expired              // those that have expired
+	All
+)
+
+// Evict removes up to want entries of a stripe, and returns how many it removed. It may
+// have to be called some times for the hand to come round.
+func (t *Table) Evict(stripe, want int, which Sweep) (removed int, err error) {
 	s := t.s
 	var gone [evictMost]place
 	l := s.acquire(t.lockOf(stripe))
@@ -61,7 +70,7 @@ func (t *Table) Evict(stripe, want int, expiredOnly bool) (removed int, err erro
 		if seg, err = t.segmentAt(stripe, p); seg == 0 || removed == min(want, evictMost) {
 			break
 		}
-		removed, err = t.sweep(l, stripe, seg, b, min(want, evictMost), removed, expiredOnly, &gone)
+		removed, err = t.sweep(l, stripe, seg, b, min(want, evictMost), removed, which, &gone)
 		if err != nil {
 			break
 		}
@@ -83,7 +92,7 @@ func (t *Table) Evict(stripe, want int, expiredOnly bool) (removed int, err erro
 }
 
 // sweep is the hand's passing over one bucket.
-func (t *Table) sweep(l *stripe, stripe, seg, b, want, removed int, expiredOnly bool, gone *[evictMost]place) (int, error) {
+func (t *Table) sweep(l *stripe, stripe, seg, b, want, removed int, which Sweep, gone *[evictMost]place) (int, error) {
 	s := t.s
 	at := seg + firstWord + b*8
 	for i := range slotsEach {
@@ -93,10 +102,11 @@ func (t *Table) sweep(l *stripe, stripe, seg, b, want, removed int, expiredOnly 
 		}
 		expires := flagsOf(w)&FlagExpires != 0
 		heat := s.words[at+control].Load() >> (2 * i) & hottest
-		if !expires && (expiredOnly || heat > 0) {
-			if heat > 0 && !expiredOnly {
-				s.chill(at+control, i)
-			}
+		if !expires && which == Expired {
+			continue
+		}
+		if !expires && which == Cold && heat > 0 {
+			s.chill(at+control, i)
 			continue
 		}
 		pl := place{slot: at + i, word: w}
@@ -110,7 +120,9 @@ func (t *Table) sweep(l *stripe, stripe, seg, b, want, removed int, expiredOnly 
 			continue
 		case s.Expired(&pl.entry):
 			counts = lineExpired
-		case expiredOnly:
+		case which == All:
+			counts = 0
+		case which == Expired:
 			continue
 		case heat > 0:
 			s.chill(at+control, i)
@@ -130,4 +142,19 @@ func (s *Store) chill(ctl, i int) {
 		fault.Point("dict.chill")
 		w.CompareAndSwap(c, c-1<<(2*i))
 	}
+}
+
+// Rounds returns how often Evict is to be called for the hand to pass over all entries
+// of a stripe.
+func (t *Table) Rounds(stripe int) int {
+	n := 1
+	for p, more := uint64(0), true; more; n++ {
+		seg, err := t.segmentAt(stripe, p)
+		if err != nil || seg == 0 {
+			break
+		}
+		p, more = after(t.s.words[seg+wordHdr].Load())
+	}
+	// In each call it stops after a number of entries, or of buckets.
+	return n*(buckets*slotsEach/evictMost+1) + 1
 }

@@ -8,7 +8,6 @@ import (
 // What a store has in the body before the arena:
 //
 //	base      stripes: Stripes × 256 bytes
-//	+32768    transactions: a line of 128 bytes for each process slot
 //
 // In blocks of the arena, after the head:
 //
@@ -20,6 +19,8 @@ import (
 //	          references to segments
 //	segment   word 1 header (local depth | prefix<<8); from word 8 on 64 buckets of 8
 //	          words: 7 slots and a control word
+//	record    of a transaction: word 1 its state, 2 how many changes; from word 8 on
+//	          16 words for each
 //	entry     word 1 length of the key (20 bits) | of the value<<20 (32 bits) |
 //	          flags<<56; word 2 expiry, if it has one; the key, padded to 8 bytes;
 //	          the value
@@ -54,7 +55,7 @@ const (
 	opNone    = 0
 	opReplace = 1 // of one slot's word
 	opSplit   = 2 // of a segment
-	opTx      = 3 // of several slots, named by the transaction of the holder's slot
+	opTx      = 3 // of several slots, named by a record
 )
 
 // Fields of opReplace. The counts are the ones after it.
@@ -70,6 +71,33 @@ const (
 	rWith    // block that becomes live with the new entry, or retired with the old one; or 0
 	rWithInc // its incarnation
 )
+
+// The field of opTx.
+const tRecord = 0 // reference to the record
+
+// Words of a record.
+const (
+	recordState = 1
+	recordCount = 2
+)
+
+// Words of a change in a record.
+const (
+	cLock   = iota // number of the lock
+	cSlot          // index of the slot's word
+	cNew           // its new content
+	cNewInc        // incarnation of the new entry
+	cOld
+	cOldInc
+	cLine // as in opReplace
+	cEntries
+	cBytes
+)
+
+// changeWords are the words of a change in a record.
+const changeWords = 16
+
+const txCommitted = 1
 
 // Fields of opSplit.
 const (
@@ -108,10 +136,12 @@ const (
 )
 
 const (
-	buckets      = 64
-	slotsEach    = 7
-	control      = 7 // index of the control word in its bucket
-	segmentBytes = (firstWord + buckets*8) * 8
+	buckets   = 64
+	slotsEach = 7
+	control   = 7 // index of the control word in its bucket
+
+	// SegmentBytes is the size of a segment.
+	SegmentBytes = (firstWord + buckets*8) * 8
 	maxDepth     = 24
 )
 
@@ -165,21 +195,13 @@ func pairOf(h uint64) (first, second int) {
 	return first, (first + 1 + int(h>>6&31)) & (buckets - 1)
 }
 
-// A txLine is a process slot's transaction, at most one at a time.
-type txLine struct {
-	state atomic.Uint64 // 0, or committed
-	block atomic.Uint64 // the record, in a block that the process is filling
-	n     atomic.Uint64 // its changes
-	_     [104]byte
-}
-
-// ErrSize is about geometry from a file.
-func checkBody(size, base, slots int) error {
-	if base < 0 || base%256 != 0 || slots < 1 || base > size || Size(slots) > size-base {
+// checkBody checks numbers that may come from a file.
+func checkBody(size, base int) error {
+	if base < 0 || base%256 != 0 || base > size || Size > size-base {
 		return fmt.Errorf("%w: stripes at %d of %d bytes", ErrCorrupt, base, size)
 	}
 	return nil
 }
 
-// Size returns how many bytes a store of so many process slots takes before its arena.
-func Size(slots int) int { return Stripes*256 + slots*128 }
+// Size is how many bytes a store takes outside of the arena.
+const Size = Stripes * 256

@@ -18,7 +18,7 @@ func (s *Store) Recover(slot int) error {
 		if l.lock.Load()&^waiters != dead {
 			continue
 		}
-		if err := s.repair(l); err != nil {
+		if err := s.repair(i, l); err != nil {
 			return fmt.Errorf("stripe %d: %w", i, err)
 		}
 		fault.Point("dict.recover.unlock")
@@ -32,7 +32,7 @@ func (s *Store) Recover(slot int) error {
 }
 
 // repair ends the intent of a stripe whose holder is dead.
-func (s *Store) repair(l *stripe) error {
+func (s *Store) repair(i int, l *stripe) error {
 	switch op := l.op.Load(); op {
 	case opNone:
 		return nil
@@ -40,6 +40,8 @@ func (s *Store) repair(l *stripe) error {
 		return s.repairReplace(l)
 	case opSplit:
 		return s.finishSplit(l)
+	case opTx:
+		return s.repairTx(i, l)
 	default:
 		return fmt.Errorf("%w: op %d", ErrCorrupt, op)
 	}

@@ -39,10 +39,10 @@ func (t *Table) prepare(stripe int, h uint64, parts *splitParts) error {
 			depth = d + 1
 		}
 	}
-	if parts.segment, err = s.Arena.Alloc(segmentBytes); err != nil {
+	if parts.segment, err = s.Arena.Alloc(SegmentBytes); err != nil {
 		return err
 	}
-	clear(s.Arena.Bytes(parts.segment.Ref, segmentBytes)[8:])
+	clear(s.Arena.Bytes(parts.segment.Ref, SegmentBytes)[8:])
 	parts.ready, parts.dirDepth = true, -1
 	if depth >= 0 {
 		if parts.dir, err = s.Arena.Alloc((firstWord + 1<<depth) * 8); err != nil {
@@ -107,6 +107,7 @@ func (t *Table) split(l *stripe, stripe int, h uint64, parts *splitParts) error 
 	l.note(sLine, uint64(t.lineOf(stripe)))
 	l.note(sDepth, uint64(depth))
 	l.note(sPrefix, uint64(prefix))
+	l.bump() // for those who look at all slots of a stripe
 	l.begin(opSplit)
 	if err := s.finishSplit(l); err != nil {
 		return err
@@ -134,7 +135,7 @@ func (s *Store) finishSplit(l *stripe) error {
 	if err != nil {
 		return err
 	}
-	if old < 0 || old+segmentBytes/8 > len(s.words) || depth > maxDepth || prefix>>depth != 0 ||
+	if old < 0 || old+SegmentBytes/8 > len(s.words) || depth > maxDepth || prefix>>depth != 0 ||
 		f[sLine]+lineWords > uint64(len(s.words)) {
 		return fmt.Errorf("%w: a split of %#x to depth %d", ErrCorrupt, old, depth)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/arena"
+	"github.com/shmkit/shmkit/internal/futex"
 	"github.com/shmkit/shmkit/internal/mem"
 )
 
@@ -38,31 +39,29 @@ type Store struct {
 	me      uint32 // slot + 1
 	words   []atomic.Uint64
 	stripes []stripe
-	txs     []txLine
 	now     func() uint64
 	spins   int
 
 	waits [Stripes]sync.Mutex // goroutines of this process that wait for a stripe
+
+	gateMu sync.Mutex // guards gates
+	gates  [Stripes]*futex.Gate
 }
 
 // Options are what a store needs to know besides the memory.
 type Options struct {
-	Base  int           // of the store in the body, in bytes; a multiple of 256
-	Slots int           // process slots
-	Now   func() uint64 // the time that expiries are compared with
+	Base int           // of the store in the body, in bytes; a multiple of 256
+	Now  func() uint64 // the time that expiries are compared with
 }
 
 // Open makes a handle of the store in the memory, which is all zero at first.
 func Open(a *arena.Arena, m arena.Memory, host Host, o Options) (*Store, error) {
-	if err := checkBody(len(m.Bytes), o.Base, o.Slots); err != nil {
+	if err := checkBody(len(m.Bytes), o.Base); err != nil {
 		return nil, err
 	}
 	s := &Store{Arena: a, host: host, me: uint32(host.Slot()) + 1, words: m.Words, now: o.Now}
 	var err error
 	if s.stripes, err = mem.Slice[stripe](m.Bytes, o.Base, Stripes); err != nil {
-		return nil, err
-	}
-	if s.txs, err = mem.Slice[txLine](m.Bytes, o.Base+Stripes*256, o.Slots); err != nil {
 		return nil, err
 	}
 	if runtime.GOMAXPROCS(0) > 1 {

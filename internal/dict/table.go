@@ -165,7 +165,7 @@ func (t *Table) segmentAt(stripe int, p uint64) (int, error) {
 // checkSegment returns the index of a segment's first word.
 func (s *Store) checkSegment(ref uint64) (int, error) {
 	size := uint64(len(s.words)) * 8
-	if ref == 0 || ref%16 != 0 || ref > size || segmentBytes > size-ref {
+	if ref == 0 || ref%16 != 0 || ref > size || SegmentBytes > size-ref {
 		return 0, fmt.Errorf("%w: segment at %#x", ErrCorrupt, ref)
 	}
 	return int(ref / 8), nil

@@ -107,7 +107,7 @@ func TestExpiry(t *testing.T) {
 	}
 	removed := 0
 	for range 30 {
-		n, err := tab.Evict(0, 100, true)
+		n, err := tab.Evict(0, 100, dict.Expired)
 		if err != nil {
 			t.Fatal(err)
 		}

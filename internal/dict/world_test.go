@@ -29,7 +29,7 @@ const slots = 4
 
 func newWorld(t testing.TB, chunks, stripes int) *world {
 	t.Helper()
-	base := (dict.Size(slots) + 4095) &^ 4095
+	base := (dict.Size + 4095) &^ 4095
 	w := &world{t: t, geo: arena.Geometry{Base: base, Slots: slots, Chunks: chunks}, dead: make(map[int]bool)}
 	var err error
 	w.memory, err = arena.View(mem.BytesOfSlice(make([]uint64, w.geo.End()/8)))
@@ -58,7 +58,7 @@ func (w *world) openStore(slot int) *dict.Store {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := dict.Open(a, w.memory, h, dict.Options{Slots: slots, Now: func() uint64 { return w.clock }})
+	s, err := dict.Open(a, w.memory, h, dict.Options{Now: func() uint64 { return w.clock }})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,0 +1,228 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/shmkit/shmkit/internal/dict"
+)
+
+// A Tx is a transaction in the making: what [Dict.In] reads and changes in it happens
+// at one moment, or not at all. It is for one goroutine.
+type Tx struct {
+	m      *space
+	steps  []dict.Step
+	keys   map[txKey]int // index in steps
+	values [][]byte      // of the steps that set one
+	broken bool          // what was read is not true any more
+}
+
+type txKey struct {
+	object uint64
+	key    string
+}
+
+// txTries is how often a transaction is tried.
+const txTries = 1000
+
+// Tx calls f, which reads and changes entries of this manager's dicts by [Dict.In],
+// and then makes its changes, all at one moment, if nothing that f has read was
+// changed by others meanwhile. Else f is called again, so it should do nothing but
+// compute, and not keep what it computed before Tx returns. When f returns an error, that is the result, and nothing
+// is changed.
+//
+// What f reads fits together: a read that does not fit what was read before returns
+// [ErrConflict], which f should return. Tx itself returns it when others were
+// faster 1,000 times, and the context's error when that is done.
+//
+// Whoever dies, of a transaction's changes all are made or none.
+func (m *Manager) Tx(ctx context.Context, f func(tx *Tx) error) error {
+	if err := m.seg.Acquire(); err != nil {
+		return wrap("tx", m.Name(), err)
+	}
+	defer m.seg.Release()
+	for n := range txTries {
+		if err := ctx.Err(); err != nil {
+			return wrap("tx", m.Name(), err)
+		}
+		tx := &Tx{m: m.space, keys: make(map[txKey]int)}
+		err := f(tx)
+		if err == nil && !tx.broken {
+			ok, err := tx.commit()
+			if ok || err != nil {
+				return wrap("tx", m.Name(), err)
+			}
+		} else if !tx.broken {
+			return err
+		}
+		if n > 2 { // let the others get through
+			pause := time.NewTimer(rand.N(time.Microsecond << min(n, 12)))
+			select {
+			case <-pause.C:
+			case <-ctx.Done():
+				pause.Stop()
+			}
+		}
+	}
+	return wrap("tx", m.Name(), ErrConflict)
+}
+
+// commit makes the drafts, outside of all locks, and commits.
+func (tx *Tx) commit() (bool, error) {
+	discard := func() {
+		for i := range tx.steps {
+			tx.steps[i].New.Discard()
+		}
+	}
+	for i := range tx.steps {
+		st := &tx.steps[i]
+		if v := tx.values[i]; v != nil {
+			var expiry uint64
+			if st.Same != nil && st.Same.Flags&dict.FlagExpires != 0 {
+				expiry = st.Same.Expiry
+			}
+			var err error
+			if st.New, err = tx.m.room(st.Table, st.Key, len(v), expiry); err != nil {
+				discard()
+				return false, err
+			}
+			copy(st.New.Value(), v)
+		}
+	}
+	ok, err := tx.m.store.Commit(tx.steps)
+	if !ok {
+		discard()
+	}
+	return ok, err
+}
+
+// step returns the transaction's step for a key, having read its entry.
+func (tx *Tx) step(object uint64, t *dict.Table, key []byte) (int, error) {
+	k := txKey{object, string(key)}
+	if i, ok := tx.keys[k]; ok {
+		return i, nil
+	}
+	st := dict.Step{Table: t, Hash: tx.m.hash(key), Key: []byte(k.key)}
+	var e dict.Entry
+	for {
+		ok, err := t.Seek(st.Hash, st.Key, &e)
+		if err != nil {
+			return 0, err
+		}
+		expired := ok && tx.m.store.Expired(&e)
+		if !ok || tx.m.store.Still(&e) {
+			if ok && !expired {
+				st.Same = &e
+			}
+			break
+		}
+	}
+	if err := tx.recheck(); err != nil {
+		return 0, err
+	}
+	tx.keys[k] = len(tx.steps)
+	tx.steps = append(tx.steps, st)
+	tx.values = append(tx.values, nil)
+	return len(tx.steps) - 1, nil
+}
+
+// recheck looks whether everything that was read still is as it was.
+func (tx *Tx) recheck() error {
+	for i := range tx.steps {
+		st := &tx.steps[i]
+		var e dict.Entry
+		ok, err := st.Table.Seek(st.Hash, st.Key, &e)
+		if err != nil {
+			return err
+		}
+		ok = ok && !tx.m.store.Expired(&e)
+		if ok != (st.Same != nil) || ok && !e.Same(st.Same) {
+			tx.broken = true
+			return ErrConflict
+		}
+	}
+	return nil
+}
+
+// A TxDict is a dict in a transaction.
+type TxDict[K comparable, V any] struct {
+	d  *Dict[K, V]
+	tx *Tx
+}
+
+// In returns the dict as the transaction sees it. It must be of the transaction's
+// manager.
+func (d *Dict[K, V]) In(tx *Tx) TxDict[K, V] { return TxDict[K, V]{d, tx} }
+
+// step returns the step for k.
+func (t TxDict[K, V]) step(k *K) (int, error) {
+	if t.d.m != t.tx.m {
+		return 0, errors.New("dict of another manager's handle")
+	}
+	var buf []byte
+	key, err := t.d.keys.key(k, &buf)
+	if err != nil {
+		return 0, err
+	}
+	return t.tx.step(t.d.object.id, t.d.table, key)
+}
+
+// Get returns the value of k, and false if there is none: as the transaction has left
+// it, or else as it was read first.
+func (t TxDict[K, V]) Get(k K) (v V, ok bool, err error) {
+	i, err := t.step(&k)
+	if err != nil {
+		return v, false, wrap("get", t.d.name, err)
+	}
+	st := &t.tx.steps[i]
+	switch {
+	case st.Write && t.tx.values[i] == nil:
+		return v, false, nil
+	case st.Write:
+		err = t.d.values.decode(t.tx.values[i], &v)
+		return v, err == nil, wrap("get", t.d.name, err)
+	case st.Same == nil:
+		return v, false, nil
+	}
+	err = t.d.values.decode(st.Same.Value, &v)
+	if !t.d.m.store.Still(st.Same) {
+		t.tx.broken, err = true, ErrConflict
+	}
+	if err == nil {
+		err = t.tx.recheck()
+	}
+	return v, err == nil, wrap("get", t.d.name, err)
+}
+
+// Set sets the value of k. Its time to live stays what it was.
+func (t TxDict[K, V]) Set(k K, v V) error {
+	i, err := t.step(&k)
+	if err == nil {
+		err = t.d.values.encode(&v, func(b []byte) error {
+			t.tx.values[i] = append(make([]byte, 0, len(b)+1), b...) // never nil
+			return nil
+		})
+	}
+	if err != nil {
+		return wrap("set", t.d.name, err)
+	}
+	t.tx.steps[i].Write = true
+	return nil
+}
+
+// Delete removes k, and tells whether it was there.
+func (t TxDict[K, V]) Delete(k K) (bool, error) {
+	i, err := t.step(&k)
+	if err != nil {
+		return false, wrap("delete", t.d.name, err)
+	}
+	st := &t.tx.steps[i]
+	present := st.Same != nil
+	if st.Write {
+		present = t.tx.values[i] != nil
+	}
+	st.Write, t.tx.values[i] = true, nil
+	return present, nil
+}
