@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"encoding/binary"
 	"errors"
 
 	"github.com/shmkit/shmkit/internal/arena"
@@ -30,34 +31,49 @@ func (m *space) room(t *dict.Table, key []byte, size int, expiry uint64) (dict.D
 // giveUp evicts some entries of a table, of one stripe after the other. It returns 0
 // only if there are none left, also in other dicts.
 func (m *space) giveUp(t *dict.Table) (int, error) {
-	if n, err := m.evictFrom(t); n > 0 || err != nil {
+	n, err := m.evictFrom(t)
+	if n > 0 || err != nil {
 		return n, err
 	}
-	var c dict.Cursor
-	var b dict.Batch
-	for {
-		ok, err := m.objects.Next(&c, &b, true)
-		if !ok || err != nil {
-			return 0, err
+	err = m.eachDict(func(other *dict.Table) (bool, error) {
+		var err error
+		n, err = m.evictFrom(other)
+		return n == 0, err
+	})
+	return n, err
+}
+
+// eachDict calls f with all dicts, of which this process has a handle meanwhile, until
+// it is false or fails.
+func (m *space) eachDict(f func(*dict.Table) (bool, error)) error {
+	stop := errors.New("stop")
+	err := m.eachIn(m.objects, func(key, value []byte) error {
+		r, err := parseRecord(value)
+		if err != nil || r.kind != kindDict || len(key) != 8 || r.flags&recordDying != 0 {
+			return err
 		}
-		for i := range b.Len() {
-			v, _ := b.Value(i)
-			r, err := parseRecord(v)
-			if err != nil {
-				return 0, err
-			}
-			if r.kind != kindDict || r.ref == t.Ref() {
-				continue
-			}
-			other, err := m.store.Table(r.ref, m.evict)
-			if err != nil {
-				return 0, err
-			}
-			if n, err := m.evictFrom(other); n > 0 || err != nil {
-				return n, err
-			}
+		o, err := m.tryHold(binary.LittleEndian.Uint64(key))
+		if o == nil || err == errDying {
+			return nil
 		}
+		if err != nil {
+			return err
+		}
+		defer m.drop(o)
+		t, err := m.store.Table(o.record.ref, m.evict)
+		if err != nil {
+			return err
+		}
+		more, err := f(t)
+		if err == nil && !more {
+			err = stop
+		}
+		return err
+	})
+	if err == stop {
+		err = nil
 	}
+	return err
 }
 
 // evictFrom evicts some entries of a table; 0 if it has none. Each stripe's hand comes
@@ -81,34 +97,14 @@ func (m *space) evictFrom(t *dict.Table) (int, error) {
 	return 0, nil
 }
 
-// expire removes some of the entries whose time is over, of one stripe of each dict
-// at a time.
+// expire removes some of the entries whose time is over, in each stripe of each dict.
 func (m *space) expire() error {
-	var c dict.Cursor
-	var b dict.Batch
-	for {
-		ok, err := m.objects.Next(&c, &b, true)
-		if !ok || err != nil {
-			return err
-		}
-		for i := range b.Len() {
-			v, _ := b.Value(i)
-			r, err := parseRecord(v)
-			if err != nil {
-				return err
-			}
-			if r.kind != kindDict {
-				continue
-			}
-			t, err := m.store.Table(r.ref, m.evict)
-			if err != nil {
-				return err
-			}
-			for stripe := range t.Stripes() {
-				if _, err := t.Evict(stripe, evictBatch, dict.Expired); err != nil {
-					return err
-				}
+	return m.eachDict(func(t *dict.Table) (bool, error) {
+		for stripe := range t.Stripes() {
+			if _, err := t.Evict(stripe, evictBatch, dict.Expired); err != nil {
+				return false, err
 			}
 		}
-	}
+		return true, nil
+	})
 }

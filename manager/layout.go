@@ -41,6 +41,9 @@ type head struct {
 	_       [120]byte
 	sweeper atomic.Uint32 // slot + 1 of who collects
 	_       [124]byte
+	_       [1280]byte
+	// opening is 1 for each slot that is getting a handle of an object.
+	opening [arena.Slots]atomic.Uint64
 }
 
 // geometry is what the numbers of the head say of the rest.

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -44,7 +45,12 @@ type space struct {
 	closed bool
 
 	computing computing
-	hand      atomic.Uint64 // whose turn it is to be evicted from
+
+	collecting sync.Mutex // one collection at a time
+	collected  uint64     // what the head's loose was at the last one, for housekeeping
+	again      bool
+
+	hand atomic.Uint64 // whose turn it is to be evicted from
 
 	quit chan struct{}
 	done chan struct{}
@@ -197,10 +203,10 @@ func (m *space) recover(s *shm.Segment, slot int) error {
 	if err != nil {
 		return err
 	}
-	if err := store.Recover(slot); err != nil {
+	if err := m.forget(store, slot); err != nil {
 		return err
 	}
-	return m.forget(store, slot)
+	return store.Recover(slot)
 }
 
 // leave gives back what this handle has of the arena.
@@ -243,8 +249,8 @@ func (m *space) isClosed() bool {
 // tidy is one round of housekeeping.
 func (m *space) tidy() {
 	m.store.Arena.Trim()
-	if err := m.expire(); err != nil && m.opts.Logger != nil {
-		m.opts.Logger.Warn("manager: removing expired entries", "path", m.seg.Path(), "error", err)
+	if err := errors.Join(m.expire(), m.collectIfLoose()); err != nil && m.opts.Logger != nil {
+		m.opts.Logger.Warn("manager: housekeeping", "path", m.seg.Path(), "error", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"github.com/shmkit/shmkit/internal/arena"
@@ -23,6 +24,7 @@ var kindNames = map[uint64]string{kindInternal: "internal", kindDict: "dict"}
 const (
 	objectTouched = 4
 	objectHandles = 8
+	objectSize    = (objectHandles + arena.Slots/64) * 8
 )
 
 // A record is what the table of objects has of one. On the wire it is five words and
@@ -196,47 +198,67 @@ func (m *space) create(r record, fill func(id uint64) (arena.Block, error)) (*ob
 
 // hold makes a handle of the object with the id; nil if there is none any more.
 //
-// It says so in the object's block before it looks whether the object is still
-// there; who takes an object apart says that before it looks for handles. One of the two
-// sees the other, and gives way.
+// It says that it is about to, looks whether the object is alive, and then sets this
+// process's bit in the object's block. The collector says first that the
+// object is dying, and then looks whether anybody is about to, and at the bits. One of
+// the two sees the other.
 func (m *space) hold(id uint64) (*object, error) {
+	for try := 0; ; try++ {
+		o, err := m.tryHold(id)
+		if err != errDying || try == holdTries {
+			if err == errDying {
+				err = nil
+			}
+			return o, err
+		}
+		time.Sleep(time.Millisecond) // it may be put back
+	}
+}
+
+// holdTries is how often a dying object is looked at: for the collector takes some
+// microseconds to find that it must be put back.
+const holdTries = 100
+
+func (m *space) tryHold(id uint64) (*object, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if o := m.open[id]; o != nil {
 		o.refs++
 		return o, nil
 	}
+	flag := &m.views.head.opening[m.seg.Slot()]
+	fault.Point("manager.opening")
+	flag.Store(1)
+	defer func() {
+		fault.Point("manager.opened")
+		flag.Store(0)
+	}()
 	r, ok, err := m.recordOf(id)
 	if !ok || err != nil {
 		return nil, err
 	}
 	m.setHandle(r.ref)
-	again, ok, err := m.recordOf(id)
-	if !ok || err != nil || again != r {
-		// It may not be the object's block any more; then the bit is one of its contents'.
-		// That can't be: blocks of objects stay what they are as long as a handle
-		// may be set, because who takes them apart waits for a collection more.
-		m.clearHandle(m.store, r.ref, m.seg.Slot())
-		return nil, err
-	}
 	o := &object{id: id, record: r, refs: 1}
 	m.open[id] = o
 	return o, nil
 }
 
-// recordOf returns the record of an object that is not being taken apart.
+// recordOf returns the record of an object. Of one that is being taken apart the
+// error is errDying.
 func (m *space) recordOf(id uint64) (record, bool, error) {
 	var e dict.Entry
-	key := idKey(id)
-	b, ok, err := m.lookup(m.objects, m.store, key, &e)
+	b, ok, err := m.lookup(m.objects, m.store, idKey(id), &e)
 	if !ok || err != nil {
 		return record{}, false, err
 	}
 	r, err := parseRecord(b)
-	if err != nil || r.flags&recordDying != 0 {
+	if err == nil && r.flags&recordDying != 0 {
+		err = errDying
+	}
+	if err != nil {
 		return record{}, false, err
 	}
-	if _, size, ok := m.store.Arena.Page(r.ref); !ok || size < (objectHandles+8)*8 {
+	if _, size, ok := m.store.Arena.Page(r.ref); !ok || size < objectSize {
 		return record{}, false, fmt.Errorf("%w: object %d has no block", ErrCorrupt, id)
 	}
 	return r, true, nil
@@ -290,6 +312,15 @@ func (m *space) forget(store *dict.Store, slot int) error {
 		ok, err := objects.Next(&c, &b, true)
 		if !ok || err != nil {
 			m.loosen()
+			h := m.views.head
+			if h.sweeper.Load() == uint32(slot)+1 {
+				fault.Point("manager.forget.sweeper")
+				h.sweeper.Store(0)
+			}
+			if h.opening[slot].Load() != 0 {
+				fault.Point("manager.forget.opening")
+				h.opening[slot].Store(0)
+			}
 			return err
 		}
 		for i := range b.Len() {
@@ -298,7 +329,7 @@ func (m *space) forget(store *dict.Store, slot int) error {
 			if err != nil {
 				return err
 			}
-			if _, _, ok := store.Arena.Page(r.ref); !ok {
+			if _, size, ok := store.Arena.Page(r.ref); !ok || size < objectSize {
 				continue
 			}
 			if w, bit := handleWord(store, r.ref, slot); w.Load()&bit != 0 {

@@ -56,6 +56,7 @@ const (
 	opReplace = 1 // of one slot's word
 	opSplit   = 2 // of a segment
 	opTx      = 3 // of several slots, named by a record
+	opUnlink  = 4 // of a segment or directory of a table that nobody uses
 )
 
 // Fields of opReplace. The counts are the ones after it.
@@ -70,6 +71,15 @@ const (
 	rBytes
 	rWith    // block that becomes live with the new entry, or retired with the old one; or 0
 	rWithInc // its incarnation
+)
+
+// Fields of opUnlink.
+const (
+	uWord = iota // index of the word that refers to the block
+	uOld         // its content before
+	uNew         // and after
+	uRef         // the block
+	uInc
 )
 
 // The field of opTx.

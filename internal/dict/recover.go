@@ -40,6 +40,8 @@ func (s *Store) repair(i int, l *stripe) error {
 		return s.repairReplace(l)
 	case opSplit:
 		return s.finishSplit(l)
+	case opUnlink:
+		return s.repairUnlink(l)
 	case opTx:
 		return s.repairTx(i, l)
 	default:
@@ -87,21 +89,27 @@ func (t *Table) Reach(visit func(ref uint64, what string) bool, refers func(valu
 		return
 	}
 	for i := range t.count {
-		root := s.words[t.lineOf(i)+lineRoot].Load()
-		for dir := root >> 8; dir != 0 && visit(dir, "directory"); {
+		first, d, err := t.directory(i)
+		if first == 0 || err != nil {
+			continue
+		}
+		for dir := uint64(first-firstWord) * 8; dir != 0 && visit(dir, "directory"); {
 			dir = s.words[dir/8+wordPrev].Load()
 		}
-		for p, more := uint64(0), true; more; {
-			seg, err := t.segmentAt(i, p)
-			if err != nil || seg == 0 || !visit(uint64(seg)*8, "segment") {
-				break
+		before := uint64(0)
+		for e := range 1 << d {
+			ref := s.words[first+e].Load()
+			if ref == before || ref == 0 { // a table that is being taken apart has gaps
+				continue
 			}
-			for b := range buckets {
-				for i := range slotsEach {
-					s.reachEntry(s.bucket(seg, b)[i].Load(), visit, refers)
+			before = ref
+			if seg, err := s.checkSegment(ref); visit(ref, "segment") && err == nil {
+				for b := range buckets {
+					for j := range slotsEach {
+						s.reachEntry(s.bucket(seg, b)[j].Load(), visit, refers)
+					}
 				}
 			}
-			p, more = after(s.words[seg+wordHdr].Load())
 		}
 	}
 }
