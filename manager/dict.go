@@ -27,6 +27,7 @@ type Dict[K comparable, V any] struct {
 	table  *dict.Table
 	keys   form[K]
 	values form[V]
+	use    *use
 }
 
 // form is how values of a type are laid out.
@@ -36,6 +37,7 @@ type form[T any] struct {
 	simple bool // T's codec runs no code of T's own: plain, string, []byte
 	flat   bool // T's memory is its encoding
 	size   int  // of a flat T
+	refers bool // T is a reference to an object, and travels as that
 }
 
 func formOf[T any]() (form[T], error) {
@@ -47,52 +49,81 @@ func formOf[T any]() (form[T], error) {
 	_, f.simple = c.Size(new(T))
 	f.text = f.simple && reflect.TypeFor[T]().Kind() == reflect.String
 	f.size, _ = c.Fixed()
+	var v T
+	_, f.refers = any(v).(reference)
 	return f, nil
 }
 
 // dictStripes is the number of stripes of a dict.
 const dictStripes = 64
 
-// NewDict opens the dict called name in m, or creates it when there is none. It fails
+// NewDict opens the dict called name in m, or creates it when there is none. The empty
+// name makes a new dict without one, a small one, which lives as long as there are handles of it or
+// entries whose value it is. A *Dict can be a value of another dict (a Dict[K, *Dict[K2, V2]]), by
+// reference: who gets it has a handle of the same dict. It fails
 // with [ErrKind] when the name is another kind of object's, and with [ErrType] when
 // its keys or values are of other types. Keys are equal when their encodings are: 0 and -0
 // are two keys.
 func NewDict[K comparable, V any](m *Manager, name string) (*Dict[K, V], error) {
-	d, err := newDict[K, V](m.space, name, dictStripes)
+	stripes := dictStripes
+	if name == "" {
+		stripes = 1
+	}
+	d, err := newDict[K, V](m.space, name, stripes)
 	return d, wrap("open", name, err)
 }
 
 func newDict[K comparable, V any](m *space, name string, stripes int) (*Dict[K, V], error) {
 	d := &Dict[K, V]{m: m, name: name}
-	var err error
-	if d.keys, err = formOf[K](); err != nil {
-		return nil, err
-	}
-	if d.values, err = formOf[V](); err != nil {
+	want, err := d.forms()
+	if err != nil {
 		return nil, err
 	}
 	if err := m.seg.Acquire(); err != nil {
 		return nil, err
 	}
 	defer m.seg.Release()
-	kt, vt := d.keys.codec.Type(), d.values.codec.Type()
-	want := record{
-		kind: kindDict,
-		sum:  d.keys.codec.Sum()*31 + d.values.codec.Sum(),
-		text: fmt.Sprintf("%s to %s", kt, vt),
-	}
-	d.object, err = m.obtain(name, want, func(id uint64) (arena.Block, error) {
+	o, err := m.obtain(name, want, func(id uint64) (arena.Block, error) {
 		return m.store.NewTable(kindDict, id, stripes)
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.table, err = m.store.Table(d.object.record.ref, m.evict)
-	if err != nil {
-		m.drop(d.object)
+	if err := d.attach(o); err != nil {
+		m.drop(o)
 		return nil, err
 	}
+	if name == "" {
+		d.name = fmt.Sprintf("#%d", o.id)
+	}
+	d.watchOver()
 	return d, nil
+}
+
+// forms finds out how keys and values are laid out, and what the dict's record must be.
+func (d *Dict[K, V]) forms() (want record, err error) {
+	if d.keys, err = formOf[K](); err != nil {
+		return want, err
+	}
+	if d.values, err = formOf[V](); err != nil {
+		return want, err
+	}
+	want = record{
+		kind: kindDict,
+		sum:  d.keys.codec.Sum()*31 + d.values.codec.Sum(),
+		text: fmt.Sprintf("%s to %s", d.keys.codec.Type(), d.values.codec.Type()),
+	}
+	if d.values.refers {
+		want.flags = recordRefers
+	}
+	return want, nil
+}
+
+// attach makes d a handle of the object.
+func (d *Dict[K, V]) attach(o *object) (err error) {
+	d.object = o
+	d.table, err = d.m.store.Table(o.record.ref, d.m.evict)
+	return err
 }
 
 // Name returns the dict's name.
@@ -112,7 +143,7 @@ func (f *form[T]) encode(v *T, use func(b []byte) error) error {
 	}
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	b, err := f.codec.Append((*buf)[:0], v)
+	b, err := f.append((*buf)[:0], v)
 	if err != nil {
 		return err
 	}
@@ -122,10 +153,26 @@ func (f *form[T]) encode(v *T, use func(b []byte) error) error {
 	return use(b)
 }
 
+// append appends the encoding of v.
+func (f *form[T]) append(b []byte, v *T) ([]byte, error) {
+	if f.refers {
+		return any(*v).(reference).AppendBinary(b)
+	}
+	return f.codec.Append(b, v)
+}
+
 // decode reads a value from memory that may change meanwhile.
 func (f *form[T]) decode(b []byte, v *T) error {
 	if f.flat && len(b) == f.size {
 		mem.Get(b, v)
+		return nil
+	}
+	if f.refers {
+		p := reflect.New(reflect.TypeFor[T]().Elem()).Interface()
+		if err := p.(reference).UnmarshalBinary(b); err != nil {
+			return err
+		}
+		*v = p.(T)
 		return nil
 	}
 	return f.codec.Decode(b, v)
@@ -257,6 +304,11 @@ func (d *Dict[K, V]) change(op string, k *K, v *V, cond dict.Condition, same *di
 
 // draft fills an entry, outside of all locks.
 func (d *Dict[K, V]) draft(key []byte, v *V, expiry uint64) (dict.Draft, error) {
+	if d.values.refers {
+		if m, _ := any(*v).(reference).of(); m == nil || m.seg.ID() != d.m.seg.ID() {
+			return dict.Draft{}, fmt.Errorf("%w: the value is no object of this manager", ErrNotExist)
+		}
+	}
 	if !d.values.simple {
 		var n dict.Draft
 		err := d.values.encode(v, func(b []byte) (err error) {

@@ -193,6 +193,7 @@ func (m *space) start(s *shm.Segment) error {
 	}
 	m.open = make(map[uint64]*object)
 	m.quit, m.done = make(chan struct{}), make(chan struct{})
+	m.enlist()
 	go m.housekeeping()
 	return nil
 }
@@ -262,6 +263,7 @@ func (m *Manager) Close() error {
 	m.closed = true
 	m.mu.Unlock()
 	if !closed {
+		m.delist()
 		m.seg.OnClose(m.store.Interrupt)
 		close(m.quit)
 		<-m.done

@@ -73,6 +73,14 @@ func OpenHandle(handle string, sp *Spec, o *Options) (*Segment, error) {
 	return s, wrap("open", path, err)
 }
 
+// HandleID returns the id of the segment in a text from [Segment.Handle].
+func HandleID(handle string) ([16]byte, error) {
+	rest, _ := strings.CutPrefix(handle, handlePrefix)
+	kind, _, _ := strings.Cut(rest, ":")
+	_, id, err := parseHandle(handle, kind)
+	return id, wrap("parse", handle, err)
+}
+
 func parseHandle(handle, kind string) (path string, id [16]byte, err error) {
 	rest, ok := strings.CutPrefix(handle, handlePrefix)
 	parts := strings.SplitN(rest, ":", 3)

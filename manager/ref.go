@@ -1,0 +1,59 @@
+package manager
+
+import "fmt"
+
+// A Ref is a reference to an object of any type: as a value in a dict it keeps the
+// object alive, and may close a circle, which is collected when nothing outside
+// leads to it.
+type Ref struct {
+	m   *space
+	use *use
+}
+
+// Ref returns a reference to the dict.
+func (d *Dict[K, V]) Ref() *Ref { return &Ref{d.m, d.use} }
+
+// DictOf returns the dict that r refers to. Errors: [ErrKind], [ErrType], [ErrNotExist].
+func DictOf[K comparable, V any](r *Ref) (*Dict[K, V], error) {
+	d := new(Dict[K, V])
+	b, err := r.AppendBinary(nil)
+	if err == nil {
+		err = d.UnmarshalBinary(b)
+	}
+	if err != nil {
+		return nil, wrap("open", "reference", err)
+	}
+	return d, nil
+}
+
+func (r *Ref) of() (*space, uint64) {
+	if r == nil || r.m == nil {
+		return nil, 0
+	}
+	return r.m, r.use.o.id
+}
+
+// AppendBinary appends the reference as it stands in shared memory.
+func (r *Ref) AppendBinary(b []byte) ([]byte, error) {
+	m, id := r.of()
+	if m == nil {
+		return b, fmt.Errorf("%w: a reference to nothing", ErrNotExist)
+	}
+	return appendReference(b, m, id), nil
+}
+
+// MarshalBinary returns the reference as it stands in shared memory.
+func (r *Ref) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil) }
+
+// UnmarshalBinary makes r the reference, and a handle of the object. It fails with
+// [ErrNotExist] when that is gone.
+func (r *Ref) UnmarshalBinary(b []byte) error {
+	m, o, err := resolve(b)
+	if err != nil {
+		return err
+	}
+	u := &use{m: m, o: o}
+	*r = Ref{m, u}
+	endWith(u, r)
+	return nil
+}
