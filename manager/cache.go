@@ -3,6 +3,7 @@ package manager
 import (
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 
 	"github.com/shmkit/shmkit/internal/arena"
 	"github.com/shmkit/shmkit/internal/dict"
@@ -11,36 +12,92 @@ import (
 // evictBatch is how many entries go when there is no room for a new one.
 const evictBatch = 32
 
-// room makes room for an entry, in a cache if need be at the cost of others.
-func (m *space) room(t *dict.Table, key []byte, size int, expiry uint64) (dict.Draft, error) {
-	for {
-		d, err := m.store.Draft(key, size, 0, expiry)
-		if err == nil || !m.evict || !errors.Is(err, arena.ErrNoSpace) {
-			return d, err
-		}
-		n, evictErr := m.giveUp(t)
-		if evictErr != nil {
-			return d, evictErr
-		}
-		if n == 0 {
-			return d, err
-		}
-	}
+// room makes room for an entry.
+func (m *space) room(_ *dict.Table, key []byte, size int, expiry uint64) (dict.Draft, error) {
+	return m.store.Draft(key, size, 0, expiry)
 }
 
-// giveUp evicts some entries of a table, of one stripe after the other. It returns 0
-// only if there are none left, also in other dicts.
-func (m *space) giveUp(t *dict.Table) (int, error) {
-	n, err := m.evictFrom(t)
-	if n > 0 || err != nil {
-		return n, err
+// relieve gives entries up so that there may be room for a block of n bytes. First
+// they are some that are not in use; if that has not helped, it is those in some
+// page of blocks of another size. It is false when there is nothing to give up.
+func (m *space) relieve(n, try int) (bool, error) {
+	if n > m.views.geo.chunks*arena.ChunkSize/2 {
+		return false, nil // all of the cache would go, and it might still not fit
 	}
-	err = m.eachDict(func(other *dict.Table) (bool, error) {
-		var err error
-		n, err = m.evictFrom(other)
-		return n == 0, err
+	if try%4 == 0 {
+		if ok, err := m.emptyPage(n); ok || err != nil {
+			return ok, err
+		}
+	}
+	gone, err := m.giveUp()
+	if gone > 0 || err != nil {
+		return err == nil, err
+	}
+	return m.emptyPage(n)
+}
+
+// emptyPage gives up the entries in some page of blocks that are not for n bytes, so
+// that it can be used for others. It is false when there is no such page to be had.
+func (m *space) emptyPage(n int) (bool, error) {
+	for range 2 * m.views.geo.chunks {
+		chunk, refs, ok := m.store.Arena.Victim(n)
+		if !ok {
+			return false, nil
+		}
+		if err := m.evictBlocks(refs); err != nil {
+			return false, err
+		}
+		if m.store.Arena.Vacate(chunk) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// evictBlocks evicts the entries in blocks, of whichever dict they are.
+func (m *space) evictBlocks(refs []uint64) error {
+	for _, ref := range refs {
+		key, ok := m.store.KeyOf(ref)
+		if !ok {
+			continue
+		}
+		h := m.hash(key)
+		err := m.eachDict(func(t *dict.Table) (bool, error) {
+			gone, err := t.EvictBlock(h, ref)
+			return !gone, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// giveUp evicts some entries of a dict, which is chosen by chance, the more likely the
+// more entries it has. It returns 0 only if there are none.
+func (m *space) giveUp() (n int, err error) {
+	total, chosen := 0, uint64(0)
+	err = m.eachDict(func(t *dict.Table) (bool, error) {
+		if n := t.Len(); n > 0 {
+			if total += n; rand.IntN(total) < n {
+				chosen = t.ID()
+			}
+		}
+		return true, nil
 	})
-	return n, err
+	if total == 0 || err != nil {
+		return 0, err
+	}
+	o, err := m.hold(chosen)
+	if o == nil || err != nil {
+		return 0, err
+	}
+	defer m.drop(o)
+	t, err := m.store.Table(o.record.ref, m.evict)
+	if err != nil {
+		return 0, err
+	}
+	return m.evictFrom(t)
 }
 
 // eachDict calls f with all dicts, of which this process has a handle meanwhile, until

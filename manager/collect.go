@@ -226,7 +226,7 @@ func (c *collection) bury(id uint64) (bool, error) {
 		if ok, err = c.insert(c.objects, key, dying.append(nil), dict.Change{If: dict.IfSame, Same: &e}); !ok || err != nil {
 			return false, err
 		}
-		if b, ok, err = c.lookup(c.objects, c.store, key, &e); !ok || err != nil {
+		if _, ok, err = c.lookup(c.objects, c.store, key, &e); !ok || err != nil {
 			return false, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/arena"
+	"github.com/shmkit/shmkit/internal/clock"
 	"github.com/shmkit/shmkit/internal/dict"
 	"github.com/shmkit/shmkit/internal/mem"
 	"github.com/shmkit/shmkit/shm"
@@ -86,10 +87,11 @@ func (v *views) check(slots int) error {
 }
 
 // open makes handles of what is in the body, for the process slot of the segment.
-func (v *views) open(s *shm.Segment, now func() uint64) (*dict.Store, error) {
+// Relieve is for a cache: see package dict.
+func (v *views) open(s *shm.Segment, relieve func(n, try int) (bool, error)) (*dict.Store, error) {
 	a, err := arena.Open(v.memory, v.geo.arena(), s)
 	if err != nil {
 		return nil, err
 	}
-	return dict.Open(a, v.memory, s, dict.Options{Base: storeBase, Now: now})
+	return dict.Open(a, v.memory, s, dict.Options{Base: storeBase, Now: clock.Now, Relieve: relieve})
 }

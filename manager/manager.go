@@ -10,7 +10,6 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/shmkit/shmkit/internal/arena"
-	"github.com/shmkit/shmkit/internal/clock"
 	"github.com/shmkit/shmkit/internal/dict"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -132,7 +131,7 @@ func initialise(s *shm.Segment, g geometry, evict bool) error {
 		h.evict.Store(1)
 	}
 	v.geo = g
-	store, err := v.open(s, clock.Now)
+	store, err := v.open(s, nil)
 	if err != nil {
 		return err
 	}
@@ -164,7 +163,7 @@ func (m *space) look(s *shm.Segment) (err error) {
 		return err
 	}
 	// A store for recovery, which may begin before this handle has a slot.
-	m.store, err = m.views.open(s, clock.Now)
+	m.store, err = m.views.open(s, nil)
 	return err
 }
 
@@ -176,18 +175,22 @@ func (m *space) start(s *shm.Segment) error {
 			return err
 		}
 	}
-	store, err := m.views.open(s, clock.Now)
+	h := m.views.head
+	var relieve func(n, try int) (bool, error)
+	if m.evict = h.evict.Load() == 1; m.evict {
+		relieve = m.relieve
+	}
+	store, err := m.views.open(s, relieve)
 	if err != nil {
 		return err
 	}
-	h := m.views.head
 	if m.objects, err = store.Table(h.objects.Load(), false); err != nil {
 		return err
 	}
 	if m.names, err = store.Table(h.names.Load(), false); err != nil {
 		return err
 	}
-	m.store, m.seed, m.evict = store, h.seed.Load(), h.evict.Load() == 1
+	m.store, m.seed = store, h.seed.Load()
 	if m.evict {
 		store.Arena.Cache()
 	}
@@ -200,7 +203,7 @@ func (m *space) start(s *shm.Segment) error {
 
 // recover is the segment's hook: it ends what a dead process was in the middle of.
 func (m *space) recover(s *shm.Segment, slot int) error {
-	store, err := m.views.open(s, clock.Now)
+	store, err := m.views.open(s, nil)
 	if err != nil {
 		return err
 	}

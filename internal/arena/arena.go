@@ -254,9 +254,6 @@ func (a *Arena) Trim() {
 	a.release(a.extents.collect)
 }
 
-// owns tells whether the chunk's owner is this process.
-func (a *Arena) owns(i int) bool { return a.table[i].owner.Load() == a.me }
-
 // claim makes this process the owner of a chunk that has none.
 func (a *Arena) claim(i int) bool {
 	o := &a.table[i].owner

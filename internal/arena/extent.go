@@ -17,6 +17,7 @@ import (
 type extents struct {
 	arena  *Arena
 	cursor atomic.Int64 // where searches for free chunks begin
+	victim atomic.Int64 // the last one that was asked to be emptied
 
 	mu    mutex
 	owned map[int]*page // by first chunk

@@ -251,9 +251,7 @@ func (c *class) ripen() bool {
 	if c.limbo.n*c.size > a.budget {
 		a.oust(c.limbo.oldest())
 	}
-	for _, f := range c.limbo.ripe(a.oldestPin()) {
-		c.free = append(c.free, f)
-	}
+	c.free = append(c.free, c.limbo.ripe(a.oldestPin())...)
 	return len(c.free) > 0
 }
 

@@ -2,6 +2,7 @@ package dict
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,7 +39,7 @@ func (s *Store) Draft(key []byte, n int, flags, expiry uint64) (Draft, error) {
 		flags |= FlagExpires
 	}
 	meta := metaWord(len(key), n, flags)
-	b, err := s.Arena.Alloc(entrySize(meta))
+	b, err := s.alloc(entrySize(meta))
 	if err != nil {
 		return Draft{}, err
 	}
@@ -133,7 +134,9 @@ func (t *Table) Change(c *Change) (done, found bool, err error) {
 			l.release()
 		} else {
 			l.release()
-			err = t.prepare(stripe, c.Hash, &parts)
+			if err = t.prepare(stripe, c.Hash, &parts); err != nil && t.heat && errors.Is(err, arena.ErrNoSpace) {
+				err = t.makeWay(stripe, c.Hash)
+			}
 		}
 		if err != nil {
 			c.New.Discard()

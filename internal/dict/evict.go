@@ -144,6 +144,106 @@ func (s *Store) chill(ctl, i int) {
 	}
 }
 
+// KeyOf returns the key of the entry in a block, if it is that of an entry. What is
+// returned may be nonsense: it is only good for looking it up.
+func (s *Store) KeyOf(ref uint64) (key []byte, ok bool) {
+	_, size, ok := s.Arena.Page(ref)
+	if !ok || size < 16 {
+		return nil, false
+	}
+	meta := s.words[ref/8+wordMeta].Load()
+	if n := entrySize(meta); n > size {
+		return nil, false
+	}
+	off := keyOff(entryFlags(meta))
+	return append([]byte(nil), s.Arena.Bytes(ref, size)[off:off+keyLen(meta)]...), true
+}
+
+// EvictBlock evicts the entry with the hash that lies in the block at ref, if the table
+// has it, and tells whether it has.
+func (t *Table) EvictBlock(h, ref uint64) (bool, error) {
+	s := t.s
+	stripe := t.stripeOf(h)
+	l := s.acquire(t.lockOf(stripe))
+	pl, err := t.slotOf(stripe, h, ref)
+	if err == nil && pl.slot != 0 {
+		t.commit(l, stripe, &pl, &Draft{}, arena.Block{}, lineEvicted)
+	}
+	l.release()
+	if err != nil || pl.slot == 0 {
+		return false, err
+	}
+	l.tell()
+	s.Arena.Reclaim(ref, pl.inc)
+	return true, nil
+}
+
+// slotOf returns the place that refers to a block. Its slot is 0 if there is none.
+func (t *Table) slotOf(stripe int, h, ref uint64) (pl place, err error) {
+	seg, err := t.segmentAt(stripe, position(h))
+	if seg == 0 {
+		return pl, err
+	}
+	first, second := pairOf(h)
+	for _, b := range [2]int{first, second} {
+		at := seg + firstWord + b*8
+		for i := range slotsEach {
+			if w := t.s.words[at+i].Load(); w != 0 && refOf(w) == ref {
+				pl.slot, pl.word = at+i, w
+				_, err = t.s.entryUnderLock(pl.slot, w, &pl)
+				return pl, err
+			}
+		}
+	}
+	return pl, nil
+}
+
+// makeWay evicts the coldest entry of the two buckets of h, when there is no memory for
+// a split.
+func (t *Table) makeWay(stripe int, h uint64) error {
+	s := t.s
+	l := s.acquire(t.lockOf(stripe))
+	pl, err := t.coldest(stripe, h)
+	if err == nil && pl.slot != 0 {
+		t.commit(l, stripe, &pl, &Draft{}, arena.Block{}, lineEvicted)
+	}
+	l.release()
+	if err != nil {
+		return err
+	}
+	if pl.slot == 0 {
+		return arena.ErrNoSpace // the stripe has no segment at all
+	}
+	l.tell()
+	s.Arena.Reclaim(refOf(pl.word), pl.inc)
+	return nil
+}
+
+// coldest returns the place of the coldest entry of the two buckets of h. Its slot is
+// 0 if there is none.
+func (t *Table) coldest(stripe int, h uint64) (pl place, err error) {
+	s := t.s
+	seg, err := t.segmentAt(stripe, position(h))
+	if seg == 0 {
+		return pl, err
+	}
+	least := uint64(hottest + 1)
+	first, second := pairOf(h)
+	for _, b := range [2]int{first, second} {
+		at := seg + firstWord + b*8
+		for i := range slotsEach {
+			w := s.words[at+i].Load()
+			if heat := s.words[at+control].Load() >> (2 * i) & hottest; w != 0 && heat < least {
+				least, pl.slot, pl.word = heat, at+i, w
+			}
+		}
+	}
+	if pl.slot != 0 {
+		_, err = s.entryUnderLock(pl.slot, pl.word, &pl)
+	}
+	return pl, err
+}
+
 // Rounds returns how often Evict is to be called for the hand to pass over all entries
 // of a stripe.
 func (t *Table) Rounds(stripe int) int {

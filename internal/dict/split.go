@@ -39,13 +39,18 @@ func (t *Table) prepare(stripe int, h uint64, parts *splitParts) error {
 			depth = d + 1
 		}
 	}
-	if parts.segment, err = s.Arena.Alloc(SegmentBytes); err != nil {
+	// A full cache gives up one of its entries rather than pages of them for a split.
+	alloc := s.alloc
+	if t.heat && first != 0 {
+		alloc = s.Arena.Alloc
+	}
+	if parts.segment, err = alloc(SegmentBytes); err != nil {
 		return err
 	}
 	clear(s.Arena.Bytes(parts.segment.Ref, SegmentBytes)[8:])
 	parts.ready, parts.dirDepth = true, -1
 	if depth >= 0 {
-		if parts.dir, err = s.Arena.Alloc((firstWord + 1<<depth) * 8); err != nil {
+		if parts.dir, err = alloc((firstWord + 1<<depth) * 8); err != nil {
 			s.Arena.Abandon(parts.segment)
 			parts.ready = false
 			return err

@@ -40,6 +40,7 @@ type Store struct {
 	words   []atomic.Uint64
 	stripes []stripe
 	now     func() uint64
+	relieve func(n, try int) (bool, error)
 	spins   int
 
 	waits [Stripes]sync.Mutex // goroutines of this process that wait for a stripe
@@ -48,10 +49,27 @@ type Store struct {
 	gates  [Stripes]*futex.Gate
 }
 
+// alloc is Alloc, of a store that gives something up for it if it can.
+func (s *Store) alloc(n int) (arena.Block, error) {
+	for try := 1; ; try++ {
+		b, err := s.Arena.Alloc(n)
+		if err == nil || s.relieve == nil || !errors.Is(err, arena.ErrNoSpace) {
+			return b, err
+		}
+		if ok, relieveErr := s.relieve(n, try); !ok {
+			return b, errors.Join(err, relieveErr)
+		}
+	}
+}
+
 // Options are what a store needs to know besides the memory.
 type Options struct {
 	Base int           // of the store in the body, in bytes; a multiple of 256
 	Now  func() uint64 // the time that expiries are compared with
+	// Relieve, if not nil, is called without a lock when there is no memory for a
+	// block of n bytes, for the try-th time: it gives something up, or returns false
+	// if there is nothing.
+	Relieve func(n, try int) (bool, error)
 }
 
 // Open makes a handle of the store in the memory, which is all zero at first.
@@ -59,7 +77,7 @@ func Open(a *arena.Arena, m arena.Memory, host Host, o Options) (*Store, error) 
 	if err := checkBody(len(m.Bytes), o.Base); err != nil {
 		return nil, err
 	}
-	s := &Store{Arena: a, host: host, me: uint32(host.Slot()) + 1, words: m.Words, now: o.Now}
+	s := &Store{Arena: a, host: host, me: uint32(host.Slot()) + 1, words: m.Words, now: o.Now, relieve: o.Relieve}
 	var err error
 	if s.stripes, err = mem.Slice[stripe](m.Bytes, o.Base, Stripes); err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func (s *Store) NewTable(kind, id uint64, stripes int) (arena.Block, error) {
 		return arena.Block{}, fmt.Errorf("%w: %d stripes", ErrCorrupt, stripes)
 	}
 	n := (tableWord + stripes*lineWords) * 8
-	b, err := s.Arena.Alloc(n)
+	b, err := s.alloc(n)
 	if err != nil {
 		return b, err
 	}

@@ -1,6 +1,7 @@
 package dict
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -55,7 +56,7 @@ func (s *Store) commitTx(steps []Step) (bool, error) {
 	}
 	slices.Sort(locks)
 	locks = slices.Compact(locks)
-	rec, err := s.Arena.Alloc((firstWord + max(1, writes)*changeWords) * 8)
+	rec, err := s.alloc((firstWord + max(1, writes)*changeWords) * 8)
 	if err != nil {
 		return false, err
 	}
@@ -117,6 +118,9 @@ func (t *Table) makeRoom(h uint64) error {
 	stripe := t.stripeOf(h)
 	var parts splitParts
 	if err := t.prepare(stripe, h, &parts); err != nil {
+		if t.heat && errors.Is(err, arena.ErrNoSpace) {
+			return t.makeWay(stripe, h)
+		}
 		return err
 	}
 	defer parts.discard(t.s)
