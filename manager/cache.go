@@ -12,11 +12,6 @@ import (
 // evictBatch is how many entries go when there is no room for a new one.
 const evictBatch = 32
 
-// room makes room for an entry.
-func (m *space) room(_ *dict.Table, key []byte, size int, expiry uint64) (dict.Draft, error) {
-	return m.store.Draft(key, size, 0, expiry)
-}
-
 // relieve gives entries up so that there may be room for a block of n bytes. First
 // they are some that are not in use; if that has not helped, it is those in some
 // page of blocks of another size. It is false when there is nothing to give up.

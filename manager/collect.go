@@ -30,7 +30,7 @@ func (m *Manager) Remove(name string) error {
 	}
 	defer m.seg.Release()
 	key := []byte(name)
-	_, found, err := m.names.Change(&dict.Change{Hash: m.hash(key), Key: key})
+	_, found, err := m.names.Change(m.hash(key), key, &dict.Change{})
 	if err == nil && !found {
 		err = ErrNotExist
 	}
@@ -241,8 +241,8 @@ func (c *collection) bury(id uint64) (bool, error) {
 	if err := c.dismantle(&r); err != nil {
 		return false, err
 	}
-	done, _, err := c.objects.Change(&dict.Change{
-		Hash: c.hash(key), Key: key, If: dict.IfSame, Same: &e, With: arena.Block{Ref: r.ref, Inc: r.inc},
+	done, _, err := c.objects.Change(c.hash(key), key, &dict.Change{
+		If: dict.IfSame, Same: &e, With: arena.Block{Ref: r.ref, Inc: r.inc},
 	})
 	return done, err
 }

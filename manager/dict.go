@@ -132,27 +132,6 @@ func (d *Dict[K, V]) Name() string { return d.name }
 // buffers are for encodings.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// encode calls f with the encoding of v, which is valid until f returns. It copies
-// nothing if it needn't.
-func (f *form[T]) encode(v *T, use func(b []byte) error) error {
-	switch {
-	case f.text:
-		return use(mem.BytesOfString(*mem.As[string](v)))
-	case f.flat:
-		return use(mem.BytesOf(v))
-	}
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	b, err := f.append((*buf)[:0], v)
-	if err != nil {
-		return err
-	}
-	if cap(b) <= 1<<20 {
-		*buf = b[:0]
-	}
-	return use(b)
-}
-
 // append appends the encoding of v.
 func (f *form[T]) append(b []byte, v *T) ([]byte, error) {
 	if f.refers {
@@ -289,13 +268,13 @@ func (d *Dict[K, V]) change(op string, k *K, v *V, cond dict.Condition, same *di
 	if err != nil {
 		return false, wrap(op, d.name, err)
 	}
-	c := dict.Change{Hash: d.m.hash(key), Key: key, If: cond, Same: same}
+	c := dict.Change{If: cond, Same: same}
 	if v != nil {
 		if c.New, err = d.draft(key, v, expiry); err != nil {
 			return false, wrap(op, d.name, err)
 		}
 	}
-	done, _, err := d.table.Change(&c)
+	done, _, err := d.table.Change(d.m.hash(key), key, &c)
 	if err != nil {
 		return false, wrap(op, d.name, err)
 	}
@@ -310,17 +289,10 @@ func (d *Dict[K, V]) draft(key []byte, v *V, expiry uint64) (dict.Draft, error) 
 		}
 	}
 	if !d.values.simple {
-		var n dict.Draft
-		err := d.values.encode(v, func(b []byte) (err error) {
-			if n, err = d.m.room(d.table, key, len(b), expiry); err == nil {
-				copy(n.Value(), b)
-			}
-			return err
-		})
-		return n, err
+		return d.draftEncoded(key, v, expiry)
 	}
 	size, _ := d.values.codec.Size(v)
-	n, err := d.m.room(d.table, key, size, expiry)
+	n, err := d.m.store.Draft(key, size, 0, expiry)
 	if err != nil {
 		return n, err
 	}
@@ -331,6 +303,25 @@ func (d *Dict[K, V]) draft(key []byte, v *V, expiry uint64) (dict.Draft, error) 
 		d.values.codec.Append(n.Value()[:0], v) // fits, and can't fail
 	}
 	return n, nil
+}
+
+// draftEncoded is draft for values of which the size is known when they are encoded.
+func (d *Dict[K, V]) draftEncoded(key []byte, v *V, expiry uint64) (dict.Draft, error) {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	b, err := d.values.append((*buf)[:0], v)
+	if err != nil {
+		return dict.Draft{}, err
+	}
+	const keep = 1 << 20
+	if cap(b) <= keep {
+		*buf = b[:0]
+	}
+	n, err := d.m.store.Draft(key, len(b), 0, expiry)
+	if err == nil {
+		copy(n.Value(), b)
+	}
+	return n, err
 }
 
 // Contains tells whether there is a value of k.

@@ -70,14 +70,6 @@ func BenchmarkQuick(b *testing.B) {
 		keys[i] = fmt.Sprintf("key-%012d", i*7919)
 	}
 	var v V
-	b.Run("insert", func(b *testing.B) {
-		for i := 0; b.Loop(); i++ {
-			if i >= n {
-				break
-			}
-			d.Set(keys[i], v)
-		}
-	})
 	for _, k := range keys {
 		if err := d.Set(k, v); err != nil {
 			b.Fatal(err)

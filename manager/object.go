@@ -90,8 +90,8 @@ func (m *space) insert(t *dict.Table, key, value []byte, c dict.Change) (bool, e
 		return false, err
 	}
 	copy(d.Value(), value)
-	c.Hash, c.Key, c.New = m.hash(key), key, d
-	done, _, err := t.Change(&c)
+	c.New = d
+	done, _, err := t.Change(m.hash(key), key, &c)
 	return done, err
 }
 

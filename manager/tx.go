@@ -84,7 +84,7 @@ func (tx *Tx) commit() (bool, error) {
 				expiry = st.Same.Expiry
 			}
 			var err error
-			if st.New, err = tx.m.room(st.Table, st.Key, len(v), expiry); err != nil {
+			if st.New, err = tx.m.store.Draft(st.Key, len(v), 0, expiry); err != nil {
 				discard()
 				return false, err
 			}
@@ -200,10 +200,7 @@ func (t TxDict[K, V]) Get(k K) (v V, ok bool, err error) {
 func (t TxDict[K, V]) Set(k K, v V) error {
 	i, err := t.step(&k)
 	if err == nil {
-		err = t.d.values.encode(&v, func(b []byte) error {
-			t.tx.values[i] = append(make([]byte, 0, len(b)+1), b...) // never nil
-			return nil
-		})
+		t.tx.values[i], err = t.d.values.append([]byte{}, &v) // never nil
 	}
 	if err != nil {
 		return wrap("set", t.d.name, err)

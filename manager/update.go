@@ -41,7 +41,7 @@ func (d *Dict[K, V]) amend(k *K, f func(v *V, expiry *uint64, ok bool) (remove b
 		if err != nil {
 			return err
 		}
-		c := dict.Change{Hash: d.m.hash(key), Key: key, If: dict.IfSame}
+		c := dict.Change{If: dict.IfSame}
 		expiry := uint64(0)
 		if ok {
 			c.Same, expiry = &e, e.Expiry
@@ -58,7 +58,7 @@ func (d *Dict[K, V]) amend(k *K, f func(v *V, expiry *uint64, ok bool) (remove b
 				return err
 			}
 		}
-		done, _, err := d.table.Change(&c)
+		done, _, err := d.table.Change(d.m.hash(key), key, &c)
 		if done || err != nil {
 			return err
 		}
@@ -174,13 +174,12 @@ func (d *Dict[K, V]) CompareAndSwap(k K, old, new V) (swapped bool, err error) {
 
 // equal compares encodings.
 func (f *form[T]) equal(a, b *T) (same bool, err error) {
-	err = f.encode(a, func(x []byte) error {
-		return f.encode(b, func(y []byte) error {
-			same = bytes.Equal(x, y)
-			return nil
-		})
-	})
-	return same, err
+	x, err := f.append(nil, a)
+	if err != nil {
+		return false, err
+	}
+	y, err := f.append(nil, b)
+	return bytes.Equal(x, y), err
 }
 
 // A Number is a type that [Add] can add.
@@ -215,11 +214,11 @@ func Add[K comparable, N Number](d *Dict[K, N], k K, delta N) (sum N, err error)
 		if err != nil {
 			return 0, wrap("add", d.name, err)
 		}
-		done, _, err := d.table.Change(&dict.Change{Hash: h, Key: key, New: draft, Fill: func(old *dict.Entry, value []byte) bool {
+		done, _, err := d.table.Change(h, key, &dict.Change{New: draft, Fill: func(old dict.Old, value []byte) bool {
 			sum = delta
-			if old != nil {
-				if old.Flags&dict.FlagExpires == 0 && expiry != 0 || old.Flags&dict.FlagExpires != 0 && old.Expiry != expiry || len(old.Value) != len(value) {
-					return false
+			if old.Present {
+				if old.Expiry != expiry || len(old.Value) != len(value) {
+					return false // try again with the other expiry
 				}
 				var n N
 				mem.Get(old.Value, &n)

@@ -138,8 +138,11 @@ func (d *Dict[K, V]) compute(ctx context.Context, key call[K], f func(context.Co
 		delete(c.calls, key)
 		c.mu.Unlock()
 	}()
-	v, err := f(ctx)
-	if err != nil {
+	v, ok, err := d.Get(key.k) // perhaps somebody has just been through
+	if ok || err != nil {
+		return v, err
+	}
+	if v, err = f(ctx); err != nil {
 		return v, err
 	}
 	v, _, err = d.SetDefault(key.k, v, opts...)

@@ -22,6 +22,7 @@ type class struct {
 	busy   bool          // there was an allocation since the last trim
 	free   []freeBlock   // the last one is the next to be given out
 	pages  map[int]*page // owned, by chunk
+	spare  *page         // one that is not used any more; nothing is known of it
 	limbo  limbo
 	cursor int // where the search for leftovers goes on
 }
@@ -78,11 +79,16 @@ func (c *class) settle(p *page) {
 	if p.nknown == 0 && p.inflight == 0 {
 		delete(c.pages, p.chunk)
 		c.arena.disown(p.chunk)
+		c.spare = p
 	}
 }
 
 func (c *class) newPage(chunk int) *page {
-	p := &page{class: c, chunk: chunk, known: make([]uint64, (ChunkSize/c.size+63)/64)}
+	p := c.spare
+	if p == nil {
+		p = &page{class: c, known: make([]uint64, (ChunkSize/c.size+63)/64)}
+	}
+	p.chunk, c.spare = chunk, nil
 	c.pages[chunk] = p
 	return p
 }

@@ -70,10 +70,8 @@ func (d *Draft) Discard() {
 	}
 }
 
-// A Change is one to be made to the entry of a key.
+// A Change says what becomes of an entry, and when.
 type Change struct {
-	Hash uint64
-	Key  []byte
 	New  Draft // empty: the entry is removed
 	If   Condition
 	Same *Entry // of IfSame; nil: no entry
@@ -81,10 +79,16 @@ type Change struct {
 	// live with the new one, which must be the key's first; a live one is retired
 	// with the old one.
 	With arena.Block
-	// Fill, if not nil, completes the new value under the lock from the old entry, which
-	// is nil if there is none. It is short, and neither waits nor allocates. If it
-	// returns false nothing is changed.
-	Fill func(old *Entry, new []byte) bool
+	// Fill, if not nil, completes the new value under the lock from the old one. It is
+	// short, and neither waits nor allocates. If it returns false nothing is changed.
+	Fill func(old Old, new []byte) bool
+}
+
+// Old is what an entry was that is about to be replaced.
+type Old struct {
+	Present bool
+	Value   []byte
+	Expiry  uint64 // 0: none
 }
 
 // place is where a key is, or could be, under the lock.
@@ -97,18 +101,18 @@ type place struct {
 	entry Entry
 }
 
-// Change makes a change, or finds that its condition does not hold. It locks the
+// Change makes a change to the entry of a key, or finds that its condition does not hold. It locks the
 // key's stripe for a moment. The draft is used up by it in any case. Found tells
 // whether there was an entry that had not expired.
-func (t *Table) Change(c *Change) (done, found bool, err error) {
+func (t *Table) Change(h uint64, key []byte, c *Change) (done, found bool, err error) {
 	s := t.s
-	stripe := t.stripeOf(c.Hash)
+	stripe := t.stripeOf(h)
 	var parts splitParts
 	defer parts.discard(s)
 	for {
 		l := s.acquire(t.lockOf(stripe))
 		var pl place
-		if err = t.find(c.Hash, c.Key, &pl); err != nil {
+		if err = t.find(h, key, &pl); err != nil {
 			break
 		}
 		found = pl.word != 0 && !s.Expired(&pl.entry)
@@ -130,12 +134,12 @@ func (t *Table) Change(c *Change) (done, found bool, err error) {
 		}
 		// There is no room. The parts of a split are made without the lock.
 		if parts.ready {
-			err = t.split(l, stripe, c.Hash, &parts)
+			err = t.split(l, stripe, h, &parts)
 			l.release()
 		} else {
 			l.release()
-			if err = t.prepare(stripe, c.Hash, &parts); err != nil && t.heat && errors.Is(err, arena.ErrNoSpace) {
-				err = t.makeWay(stripe, c.Hash)
+			if err = t.prepare(stripe, h, &parts); err != nil && t.heat && errors.Is(err, arena.ErrNoSpace) {
+				err = t.makeWay(stripe, h)
 			}
 		}
 		if err != nil {
@@ -165,9 +169,12 @@ func (c *Change) holds(pl *place, found bool) bool {
 }
 
 func (c *Change) fill(pl *place, found bool) bool {
-	var old *Entry
+	old := Old{Present: found}
 	if found {
-		old = &pl.entry
+		old.Value = pl.entry.Value
+		if pl.entry.Flags&FlagExpires != 0 {
+			old.Expiry = pl.entry.Expiry
+		}
 	}
 	return c.Fill(old, c.New.Value())
 }

@@ -93,7 +93,7 @@ func TestExpiry(t *testing.T) {
 			t.Fatal(err)
 		}
 		copy(d.Value(), "abc")
-		tab.Change(&dict.Change{Hash: hash(string(key)), Key: key, New: d})
+		tab.Change(hash(string(key)), key, &dict.Change{New: d})
 	}
 	w.clock = 500 // entries 0 to 499 are over
 	if n := len(w.all(tab)); n != 500 {

@@ -113,7 +113,7 @@ func (w *world) set(tab *dict.Table, key, value string, cond dict.Condition) (bo
 		return false, err
 	}
 	copy(d.Value(), value)
-	done, _, err := tab.Change(&dict.Change{Hash: hash(key), Key: []byte(key), New: d, If: cond})
+	done, _, err := tab.Change(hash(key), []byte(key), &dict.Change{New: d, If: cond})
 	return done, err
 }
 
@@ -146,7 +146,7 @@ func (w *world) get(tab *dict.Table, key string) (string, bool) {
 
 func (w *world) remove(tab *dict.Table, key string) bool {
 	w.t.Helper()
-	_, found, err := tab.Change(&dict.Change{Hash: hash(key), Key: []byte(key)})
+	_, found, err := tab.Change(hash(key), []byte(key), &dict.Change{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
