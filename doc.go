@@ -1,6 +1,6 @@
 // Package shmkit is the map of a module that gives Go programs what Python's
 // multiprocessing gives Python, on memory-mapped files: processes that share
-// queues, and pools of workers. The package itself is only this page.
+// queues and maps, and pools of workers. The package itself is only this page.
 //
 // The promise: any process may be killed with SIGKILL at any instruction, and
 // nobody else hangs, loses committed data, or sees a torn value.
@@ -11,6 +11,8 @@
 //	a Go function in a process of its own            [github.com/shmkit/shmkit/process]
 //	many short tasks on worker processes             [github.com/shmkit/shmkit/pool]
 //	values or bytes from process to process          [github.com/shmkit/shmkit/ringqueue]
+//	a map that processes share, a cache,
+//	transactions over several of them                [github.com/shmkit/shmkit/manager]
 //	a block of bytes that processes share,
 //	listing and removing such files                  [github.com/shmkit/shmkit/shm]
 //	how a value of some type travels                 [github.com/shmkit/shmkit/codec]
@@ -62,7 +64,11 @@
 //	internal/futex   waiting for a shared word
 //	shm              segments: files, slots, liveness, counters
 //	codec            typed values to bytes and back
+//	internal/clock   a time that processes share
+//	internal/arena   blocks of memory in segments
 //	ringqueue        queues in segments
+//	internal/dict    hash tables in segments
+//	manager          named dicts in a segment
 //	process          functions in processes of their own
 //	pool             workers, on ringqueue and process
 //	internal/cli     what the commands have in common

@@ -24,6 +24,7 @@ func TestFormat(t *testing.T) {
 	}
 	for _, name := range []string{
 		"shm.header", "shm.slot", "ringqueue.header", "pool.header", "pool.workerLine", "pool.taskEntry",
+		"manager.head", "dict.stripe", "arena.chunk",
 	} {
 		said := saidFields(string(text), name)
 		real := realFields(t, name)
@@ -91,6 +92,9 @@ func sizeOf(typ string) int64 {
 func realFields(t *testing.T, name string) []field {
 	t.Helper()
 	dir, typ, _ := strings.Cut(name, ".")
+	if _, err := os.Stat(dir); err != nil {
+		dir = filepath.Join("internal", dir)
+	}
 	pkg, err := build.ImportDir(dir, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -148,7 +148,7 @@ func (c *collection) inUse(r *record) bool {
 		return false
 	}
 	w := c.store.Arena.Words()[r.ref/8:]
-	for i := range arena.Slots / 64 {
+	for i := range slots / 64 {
 		if w[objectHandles+i].Load() != 0 {
 			return true
 		}

@@ -44,8 +44,13 @@ type head struct {
 	_       [124]byte
 	_       [1280]byte
 	// opening is 1 for each slot that is getting a handle of an object.
-	opening [arena.Slots]atomic.Uint64
+	opening [slots]atomic.Uint64
 }
+
+// slots is the number of process slots of a manager.
+const slots = 256
+
+var _ [0]struct{} = [arena.Slots - slots]struct{}{}
 
 // geometry is what the numbers of the head say of the rest.
 type geometry struct {

@@ -98,11 +98,11 @@ func open(op, name string, o *Options, how func(string, *shm.Spec, *shm.Options)
 	if err != nil {
 		return nil, wrap(op, name, err)
 	}
-	g := geometry{slots: arena.Slots, chunks: chunks}
+	g := geometry{slots: slots, chunks: chunks}
 	sp := &shm.Spec{
 		Kind: Kind, Layout: layout, Type: "objects",
 		Size: int64(g.arena().ChunksOff()), Reserve: int64(chunks) * arena.ChunkSize,
-		Slots: arena.Slots,
+		Slots: slots,
 		Init:  func(s *shm.Segment) error { return initialise(s, g, m.opts.Evict) },
 		Check: m.look, Recover: m.recover, Leave: m.leave,
 	}

@@ -24,7 +24,7 @@ var kindNames = map[uint64]string{kindInternal: "internal", kindDict: "dict"}
 const (
 	objectTouched = 4
 	objectHandles = 8
-	objectSize    = (objectHandles + arena.Slots/64) * 8
+	objectSize    = (objectHandles + slots/64) * 8
 )
 
 // A record is what the table of objects has of one. On the wire it is five words and

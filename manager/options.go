@@ -63,5 +63,5 @@ func (o *Options) segment() *shm.Options {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &shm.Options{Dir: o.Dir, Mode: o.Mode, Persistent: o.Persistent, Slots: arena.Slots, Logger: logger}
+	return &shm.Options{Dir: o.Dir, Mode: o.Mode, Persistent: o.Persistent, Slots: slots, Logger: logger}
 }
