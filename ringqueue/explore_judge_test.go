@@ -50,7 +50,7 @@ func (w *world) isFull(is []record, blocks, items uint64) bool {
 // look notes what was true at one moment of an actor's operation, so that it
 // may say so when it ends.
 func (w *world) look(a *actor, is []record) {
-	if a.dead != nil {
+	if a.Dead != nil {
 		return
 	}
 	if a.blocks > 0 {
@@ -80,7 +80,7 @@ func (w *world) judgePut(a *actor, st status, k int) {
 	case st == full && put == 0 && a.sawFull:
 	case st == ended && put == 0 && w.now.shutdown != 0:
 	default:
-		w.failf("%s: status %d, %d of %d items put, full: %v", a.name, st, put, k, a.sawFull)
+		a.Failf("%s: status %d, %d of %d items put, full: %v", a.Name, st, put, k, a.sawFull)
 	}
 }
 
@@ -88,7 +88,7 @@ func (w *world) judgePut(a *actor, st status, k int) {
 // there will be nothing more (F7).
 func (w *world) judgeLate(a *actor) {
 	if slices.ContainsFunc(a.events, func(e event) bool { return e.late && e.to == committed }) {
-		w.failf("%s has put an item after a consumer was told that there will be no more", a.name)
+		a.Failf("%s has put an item after a consumer was told that there will be no more", a.Name)
 	}
 }
 
@@ -97,14 +97,14 @@ func (w *world) judgeLate(a *actor) {
 func (w *world) judgeSolePut(a *actor, st status, kept int) {
 	put, back := len(a.count(committed)), len(a.count(discarded))
 	if put-back != kept {
-		w.failf("%s: %d items kept, %d put, %d taken back", a.name, kept, put, back)
+		a.Failf("%s: %d items kept, %d put, %d taken back", a.Name, kept, put, back)
 	}
 	switch {
 	case st == done && back == 0 && put > 0: // late or not: it was taken, or auditEnd finds it
 	case st == full && put == 0 && a.sawFull:
 	case st == ended && w.now.shutdown != 0:
 	default:
-		w.failf("%s: status %d, %d items put, %d taken back, full: %v", a.name, st, put, back, a.sawFull)
+		a.Failf("%s: status %d, %d items put, %d taken back, full: %v", a.Name, st, put, back, a.sawFull)
 	}
 }
 
@@ -121,6 +121,6 @@ func (w *world) judgeGet(a *actor, st status, ids []byte) {
 	case st == ended && len(taken) == 0 && a.sawNothing && w.now.shutdown != 0:
 		w.over = true
 	default:
-		w.failf("%s: status %d, took %x, read %x, ended %d; nothing to take: %v", a.name, st, taken, ids, ends, a.sawNothing)
+		a.Failf("%s: status %d, took %x, read %x, ended %d; nothing to take: %v", a.Name, st, taken, ids, ends, a.sawNothing)
 	}
 }

@@ -52,67 +52,10 @@ var operations = map[string]operation{
 	"sseries": {0, 0, func(w *world, a *actor) func() { return a.soleSeries(w) }},
 }
 
-// live is an actor's life, on its coroutine.
-func (w *world) live(a *actor) {
-	if a.dead != nil {
-		for whole := false; !whole; {
-			_, whole = a.core.recover(a.dead.slot)
-		}
-		return
-	}
-	if w.soleProducer && a.slot == 0 {
-		if a.put.takeOver() != done {
-			w.failf("%s can't take the producer's role over", a.name)
-		}
-	}
-	if w.soleConsumer && a.slot == len(w.scripts)-1 {
-		a.get.takeOver()
-	}
-	for {
-		for ; a.op < len(a.script); a.op++ {
-			op := operations[a.script[a.op]]
-			w.begin(a, op)
-			a.judge = op.do(w, a)
-			if !a.yield(struct{}{}) {
-				panic(killed{})
-			}
-		}
-		if !w.rolling {
-			return
-		}
-		a.op = 0
-	}
-}
-
-// begin forgets what the actor knew, but for what its handle keeps.
-func (w *world) begin(a *actor, op operation) {
-	a.begun++
-	a.blocks, a.items = op.blocks, op.items
-	a.since = w.now.tail.pos()
-	a.events = a.events[:0]
-	a.sawNothing, a.sawFull = false, false
-	w.look(a, records(w, &w.now))
-	a.stage = 0
-	a.history = a.cached(w)
-}
-
-// cached returns what the actor's handle remembers of the cursors.
-func (a *actor) cached(w *world) (h uint64) {
-	if w.soleProducer && a.slot == 0 {
-		h = mix(h, w.normal(&w.m.tail, uint64(a.put.at)))
-		h = mix(h, w.normal(&w.m.reclaim, a.put.limit))
-		h = mix(h, w.normal(&w.m.consume, uint64(a.put.seen)))
-	}
-	if w.soleConsumer && a.slot == len(w.scripts)-1 {
-		h = mix(h, w.normal(&w.m.consume, uint64(a.get.at)))
-	}
-	return h
-}
-
 // id returns a name for the next item that the actor puts.
 func (a *actor) id() byte {
 	a.seq++
-	return byte(a.slot+1)<<4 | byte(a.seq%8)
+	return byte(a.Slot+1)<<4 | byte(a.seq%8)
 }
 
 // write writes an item's name into a record that the actor has claimed. It is
@@ -232,7 +175,7 @@ func (a *actor) length(w *world) func() {
 	n, st := a.core.length()
 	return func() {
 		if st != done || n < 0 || uint64(n) > w.blocks {
-			w.failf("%s: length %d, status %d", a.name, n, st)
+			a.Failf("%s: length %d, status %d", a.Name, n, st)
 		}
 	}
 }

@@ -2,12 +2,9 @@
 
 package ringqueue
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
-// A snapshot is all of the shared memory at one moment. It is comparable.
+// A snapshot is all of the shared memory at one moment.
 type snapshot struct {
 	words              [8]word
 	data               [8]byte // the first of each block that a record starts at
@@ -28,19 +25,6 @@ func (w *world) snapshot() (s snapshot) {
 		s.data[i] = w.m.data[i*blockSize]
 	}
 	return s
-}
-
-func (s snapshot) withoutData() snapshot { s.data = [8]byte{}; return s }
-
-func (s snapshot) String() string {
-	var b strings.Builder
-	for i, x := range s.words {
-		if x != 0 {
-			fmt.Fprintf(&b, "%d:%v(%x) ", i, x, s.data[i])
-		}
-	}
-	return fmt.Sprintf("%sreclaim %d consume %d+%d tail %d+%d redeliver %d dropped %d", &b,
-		s.reclaim, s.consume.pos(), s.consume.count(), s.tail.pos(), s.tail.count(), s.redeliver, s.dropped)
 }
 
 func (w word) String() string {
