@@ -252,7 +252,7 @@ func (m *space) isClosed() bool {
 
 // tidy is one round of housekeeping.
 func (m *space) tidy() {
-	m.store.Arena.Trim()
+	m.store.Arena.Trim(func() bool { return m.seg.Idle(1) })
 	if err := errors.Join(m.expire(), m.collectIfLoose()); err != nil && m.opts.Logger != nil {
 		m.opts.Logger.Warn("manager: housekeeping", "path", m.seg.Path(), "error", err)
 	}

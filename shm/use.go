@@ -21,6 +21,9 @@ func (s *Segment) Release() {
 	}
 }
 
+// Idle tells whether the handle has no uses but so many, at this moment.
+func (s *Segment) Idle(uses int) bool { return s.uses.Load() == int64(2*(1+uses)) }
+
 // refuse takes back the use that Acquire counted too early. It may be the
 // last: Close and this call can have overtaken each other.
 func (s *Segment) refuse() error {

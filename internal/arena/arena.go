@@ -47,6 +47,7 @@ type Arena struct {
 	classes []class
 	extents extents
 	mine    pinSet
+	trim    trimmer
 	full    atomic.Uint64 // deaths when the last thorough search for free blocks began, + 1
 }
 
@@ -73,6 +74,9 @@ func Open(m Memory, g Geometry, host Host) (*Arena, error) {
 		a.classes[i] = class{arena: a, index: i, size: blockSizes[i], pages: make(map[int]*page)}
 	}
 	a.extents.arena = a
+	if a.me != 0 {
+		a.settleIn()
+	}
 	return a, nil
 }
 
@@ -238,21 +242,12 @@ func (a *Arena) Close() {
 	}
 	a.extents.close()
 	a.clearPins(int(a.me) - 1)
+	a.clearQuiet(int(a.me) - 1)
 }
 
 // Cache says that the arena is going to be full, its user retiring blocks as it needs
 // new ones.
 func (a *Arena) Cache() { a.keep = cachePages }
-
-// Trim is to be called now and then, by a goroutine that has the time: it gives back
-// what this process keeps at hand and has not needed since the last call, and frees the
-// chunks of which all blocks are free.
-func (a *Arena) Trim() {
-	for i := range a.classes {
-		a.classes[i].trim()
-	}
-	a.release(a.extents.collect)
-}
 
 // claim makes this process the owner of a chunk that has none.
 func (a *Arena) claim(i int) bool {

@@ -243,3 +243,60 @@ func TestManyPins(t *testing.T) {
 		t.Error("a pin is left")
 	}
 }
+
+// TestTrim frees everything, and wants its space to be given back, but only when
+// nobody may be reading it any more.
+func TestTrim(t *testing.T) {
+	h := newHeap(t, 3, 64)
+	a, b := h.open(t, 0), h.open(t, 1)
+	var blocks []arena.Block
+	for range 3000 {
+		x, err := live(t, a, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks = append(blocks, x)
+	}
+	large, err := live(t, b, 500000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := len(h.taken)
+	for _, x := range append(blocks, large) {
+		drop(a, x)
+	}
+	never, always := func() bool { return false }, func() bool { return true }
+	for range 10 {
+		a.Trim(always)
+		b.Trim(never)
+	}
+	if len(h.taken) != full {
+		t.Errorf("%d of %d pages while somebody reads", len(h.taken), full)
+	}
+	for range 10 {
+		a.Trim(always)
+		b.Trim(always)
+	}
+	if len(h.taken) != 0 {
+		t.Errorf("%d of %d pages are kept", len(h.taken), full)
+	}
+	check(t, a, nil)
+	again, err := live(t, b, 500000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(h.taken) == 0 {
+		t.Error("a block without space")
+	}
+	// Who has left, or is dead, is not waited for.
+	drop(a, again)
+	h.open(t, 2)
+	a.Reap(2)
+	b.Close()
+	for range 10 {
+		a.Trim(always)
+	}
+	if len(h.taken) != 0 {
+		t.Errorf("%d pages are kept", len(h.taken))
+	}
+}

@@ -10,7 +10,8 @@ import (
 // The arena in a body, from a base that is a multiple of 128; all numbers are
 // little-endian:
 //
-//	0        header: epoch, top, deaths, which slots have pins; a line of 128 bytes each
+//	0        header: epoch, top, deaths, which slots have pins, grace; a line of 128
+//	         bytes each; then a word for each slot: quiet
 //	pinsOff  pins: a line of 128 bytes (16 words) for each process slot
 //	table    an entry of 16 bytes for each chunk: page word, owner, hint
 //	chunks   from the next multiple of ChunkSize on, so that they are whole pages
@@ -54,9 +55,14 @@ type header struct {
 	_      [120]byte
 	pinned [Slots / 64]atomic.Uint64 // slots that may have pins, a bit each
 	_      [96]byte
+	grace  atomic.Uint64 // grows with each batch of chunks whose space is to be given back
+	_      [120]byte
+	// quiet is 0 for a slot whose process reads nothing; else one more than what grace
+	// was at some moment at which the process was reading nothing.
+	quiet [Slots]atomic.Uint64
 }
 
-const headerSize = 4 * 128
+const headerSize = 5*128 + Slots*8
 
 // pinLine holds a process's pins: see [Arena.Pin].
 type pinLine [16]atomic.Uint64

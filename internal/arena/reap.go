@@ -8,6 +8,7 @@ import "github.com/shmkit/shmkit/internal/fault"
 // repeated: a reaper that dies leaves the rest to the next one.
 func (a *Arena) Reap(slot int) {
 	a.clearPins(slot)
+	a.clearQuiet(slot)
 	dead := uint32(slot) + 1
 	for i := range a.table {
 		if a.table[i].owner.Load() == dead {
