@@ -171,3 +171,40 @@ func compare(b *testing.B, maps []benchMap, order []string, op string) {
 		}
 	}
 }
+
+// BenchmarkGrow inserts entries into an empty dict, and reports the worst single Set,
+// and what the file takes for a byte of keys and values.
+func BenchmarkGrow(b *testing.B) {
+	for _, n := range []int{100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			keys := benchKeys(n)
+			for b.Loop() {
+				b.StopTimer()
+				m := open(b, nil)
+				d := newDict[string, benchValue](b, m, "d")
+				empty := spaceOf(b, m)
+				times := make([]time.Duration, n)
+				b.StartTimer()
+				var v benchValue
+				for i, k := range keys {
+					start := time.Now()
+					if err := d.Set(k, v); err != nil {
+						b.Fatal(err)
+					}
+					times[i] = time.Since(start)
+				}
+				b.StopTimer()
+				slices.Sort(times)
+				b.ReportMetric(float64(times[n-1].Microseconds()), "worst-µs")
+				b.ReportMetric(float64(times[n-n/10000].Microseconds()), "p99.99-µs")
+				b.ReportMetric(float64(times[n/2].Nanoseconds()), "median-ns")
+				if space := spaceOf(b, m) - empty; space > 0 {
+					b.ReportMetric(float64(space)/float64(n*80), "bytes/byte")
+				}
+				m.Close()
+				b.StartTimer()
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}

@@ -18,11 +18,7 @@ func TestSpaceIsGivenBack(t *testing.T) {
 	dir := tempDir(t)
 	m := open(t, &manager.Options{Dir: dir})
 	open(t, &manager.Options{Dir: dir})
-	space := func() int64 {
-		fi, err := os.Stat(m.Segment().Path())
-		must(t, err)
-		return fi.Sys().(*syscall.Stat_t).Blocks * 512
-	}
+	space := func() int64 { return spaceOf(t, m) }
 	empty := space()
 	d := newDict[int, [4000]byte](t, m, "d")
 	for i := range 5000 {
@@ -44,4 +40,12 @@ func TestSpaceIsGivenBack(t *testing.T) {
 			t.Fatalf("empty %d, full %d, then %d", empty, full, now)
 		}
 	}
+}
+
+// spaceOf returns the bytes that a manager's file takes.
+func spaceOf(t testing.TB, m *manager.Manager) int64 {
+	t.Helper()
+	fi, err := os.Stat(m.Segment().Path())
+	must(t, err)
+	return fi.Sys().(*syscall.Stat_t).Blocks * 512
 }
