@@ -23,7 +23,7 @@
 //
 // Start with pool where work is to be spread, and with process and ringqueue
 // where it is to be wired by hand. Programs in examples show both: wordcount and
-// first.
+// first. In prefork, worker processes share a cache (manager).
 //
 // # Model
 //

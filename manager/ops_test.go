@@ -117,6 +117,32 @@ func TestOperations(t *testing.T) {
 	}
 }
 
+// TestOtherOptions opens a manager with other sizes than it was created with: they count
+// only then.
+func TestOtherOptions(t *testing.T) {
+	dir := tempDir(t)
+	for i, bytes := range [][2]int64{{2 << 20, 1 << 30}, {1 << 30, 2 << 20}} {
+		name := fmt.Sprint("m", i)
+		m, err := manager.Create(name, &manager.Options{Dir: dir, MaxBytes: bytes[0]})
+		must(t, err)
+		d := newDict[int, int](t, m, "d")
+		must(t, d.Set(1, 2))
+		n, err := manager.Open(name, &manager.Options{Dir: dir, MaxBytes: bytes[1]})
+		must(t, err)
+		e := newDict[int, int](t, n, "d")
+		if v, _, err := e.Get(1); v != 2 || err != nil {
+			t.Errorf("%d, %v", v, err)
+		}
+		must(t, n.Close())
+		text, err := m.MarshalText()
+		must(t, err)
+		var o manager.Manager
+		must(t, o.UnmarshalText(text))
+		must(t, o.Close())
+		must(t, m.Close())
+	}
+}
+
 func TestTypes(t *testing.T) {
 	m := open(t, nil)
 	type point struct{ X, Y int32 }

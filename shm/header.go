@@ -51,6 +51,7 @@ func newHeader(sp *Spec, o *Options, id [16]byte) (*header, error) {
 		bodyOff:  uint64(bodyOff),
 		bodySize: uint64(body),
 		size:     uint64(sp.Size + sp.Reserve),
+		reserve:  uint64(sp.Reserve),
 		created:  time.Now().UnixNano(),
 		layout:   sp.Layout,
 		typeSum:  sp.TypeSum,
@@ -158,6 +159,8 @@ func (h *header) checkSizes(size int64) error {
 		return fmt.Errorf("%w: %d bytes used of a body of %d", ErrSize, h.size, h.bodySize)
 	case h.mirror > h.bodySize || h.mirror%pageSize != 0:
 		return fmt.Errorf("%w: mirror of %d bytes of a body of %d", ErrSize, h.mirror, h.bodySize)
+	case h.reserve > h.bodySize || h.reserve%pageSize != 0 || h.reserve > 0 && h.mirror > 0:
+		return fmt.Errorf("%w: reserve of %d bytes of a body of %d", ErrSize, h.reserve, h.bodySize)
 	}
 	if total := h.fileSize + h.mirror; int64(total) < 0 || uint64(int(total)) != total {
 		return fmt.Errorf("%w: %d bytes can't be mapped on this platform", ErrSize, total)

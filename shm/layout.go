@@ -56,7 +56,8 @@ type header struct {
 	kind     [kindLen]byte // zero-padded
 	id       [16]byte      // random
 	boot     [16]byte      // of the kernel; zero: unknown
-	_        [96]byte
+	reserve  uint64        // bytes at the end of the body that were not allocated at creation
+	_        [88]byte
 	typ      [typeLen]byte
 	_        [56]byte
 }

@@ -59,7 +59,7 @@ func newSegment(path string, f *os.File, fi fs.FileInfo, live *liveness, h *head
 		mapped: m, body: m[h.bodyOff:], table: table, slot: -1, live: live,
 	}
 	s.uses.Store(2)
-	m[:int64(len(m))-sp.Reserve].advise(o)
+	m[:uint64(len(m))-h.reserve].advise(o)
 	live.wait = o.dirWait
 	if keepFile {
 		s.file = f
