@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("SHMKIT_TEST_VICTIM"); dir != "" {
 		victim(dir)
 	}
+	if what := os.Getenv("SHMKIT_TEST_OTHER"); what != "" {
+		other(what, os.Getenv("SHMKIT_TEST_WHERE"))
+	}
 	goleak.VerifyTestMain(m)
 }
 
