@@ -49,6 +49,7 @@ type Arena struct {
 	mine    pinSet
 	trim    trimmer
 	full    atomic.Uint64 // deaths when the last thorough search for free blocks began, + 1
+	checked atomic.Uint64 // deaths when the last thorough search for empty chunks began
 }
 
 // Open makes a handle of the arena at g in the memory, which is all zero at first.

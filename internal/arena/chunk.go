@@ -66,46 +66,75 @@ func (a *Arena) dig(i int) (bool, error) {
 }
 
 // release looks for pages of any class, extents too, of which every block is free
-// by now, and frees their chunks. It tells whether there was one.
+// by now, and frees their chunks. It tells whether there was one, and whether there
+// is one that only pins keep.
 //
-// The caller says how an extent is collected.
-func (a *Arena) release(collect func(i int) bool) bool {
-	found := false
+// The caller says how an extent is collected. Pages are chosen by their hints; but
+// who dies between retiring a block and saying so leaves a hint that is too low, so
+// that after deaths all are looked at, once; the ones that have an owner, when it has
+// given them back.
+func (a *Arena) release(collect func(i int) (freed, pinned bool)) (found, waits bool) {
+	deaths := a.head.deaths.Load()
+	all := a.checked.Swap(deaths) != deaths
 	for i := range a.top() {
 		ch := &a.table[i]
 		word := ch.page.Load()
 		switch c := classOf(word); {
 		case c == extent:
-			if ch.hint.Load() > 0 && ch.owner.Load() == 0 && collect(i) {
-				found = true
+			if (all || ch.hint.Load() > 0) && ch.owner.Load() == 0 {
+				freed, pinned := collect(i)
+				found, waits = found || freed, waits || pinned
 			}
 		case c >= slab && c-slab < len(blockSizes):
 			size := blockSizes[c-slab]
-			if int(ch.hint.Load()) < ChunkSize/size || ch.owner.Load() != 0 || !a.claim(i) {
+			if !all && int(ch.hint.Load()) < ChunkSize/size {
 				continue
 			}
-			if ch.page.Load() == word && a.empty(i, size) {
-				a.setPage(i, free, 0)
-				found = true
+			if ch.owner.Load() != 0 || !a.claim(i) {
+				if all {
+					a.note(i, ChunkSize/size)
+				}
+				continue
+			}
+			if ch.page.Load() == word {
+				freed, pinned := a.empty(i, size)
+				if freed {
+					a.setPage(i, free, 0)
+				}
+				found, waits = found || freed, waits || pinned
 			}
 			a.disown(i)
 		}
 	}
+	return found, waits
+}
+
+// releaseAll is release when the memory is used up: pins are ousted if that helps.
+func (a *Arena) releaseAll(collect func(i int) (freed, pinned bool)) bool {
+	found, waits := a.release(collect)
+	if !found && waits {
+		fault.Point("arena.epoch.full")
+		a.oust(a.head.epoch.Add(1))
+		found, _ = a.release(collect)
+	}
 	return found
 }
 
-// empty tells whether every block of a page, which is ours, may be given out. If
-// not, what was seen of it is its hint again.
-func (a *Arena) empty(i, size int) bool {
+// empty tells whether every block of a page, which is ours, may be given out, or
+// could but for pins. If not, what was seen of it is its hint again.
+func (a *Arena) empty(i, size int) (ok, pinned bool) {
 	ready, retired := a.look(i, size)
 	n := len(ready) + len(retired)
-	if n == ChunkSize/size && (len(retired) == 0 || a.unpinned()) {
-		return true
+	if n == ChunkSize/size {
+		if len(retired) == 0 || a.unpinned() {
+			return true, false
+		}
+		pinned = true
 	}
 	if n > 0 {
 		a.note(i, n)
 	}
-	return false
+	return false, pinned
 }
 
 func (a *Arena) clearHint(i int) {
@@ -113,10 +142,13 @@ func (a *Arena) clearHint(i int) {
 	a.table[i].hint.Store(0)
 }
 
-// initHead makes the start of a block of a chunk, which is ours and has no use, a
-// head: free, of incarnation 0. Heads of the chunk's earlier uses don't matter: its
-// page word tells them apart.
-func (a *Arena) initHead(ref uint64) {
+// initHead makes the start of a block of chunk i, which is ours and has no use, a head
+// that is free. Readers tell heads of the chunk's earlier uses by its page word. But
+// who retires a block names only the incarnation, and may do so again much later, in
+// recovery: so incarnations must not come again. They begin anew, 2^30 apart, with
+// the generation that the chunk is going to have.
+func (a *Arena) initHead(i int, ref uint64) {
+	gen := a.table[i].page.Load()>>32 + 1
 	fault.Point("arena.init")
-	a.HeadOf(ref).Store(Head(0, Filling))
+	a.HeadOf(ref).Store(Head(gen<<30&(1<<62-1), Filling))
 }

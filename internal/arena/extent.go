@@ -33,7 +33,7 @@ func (e *extents) alloc(n int) (Block, error) {
 	e.ripen()
 	p, err := e.find(chunksFor(n))
 	if err != nil {
-		if e.arena.release(e.take) {
+		if e.arena.releaseAll(func(i int) (bool, bool) { return e.take(i, false) }) {
 			p, err = e.find(chunksFor(n))
 		}
 		if err != nil && e.limbo.n > 0 {
@@ -114,7 +114,7 @@ func (e *extents) drop(i, n int) {
 // build makes an extent of n chunks that are ours.
 func (e *extents) build(i, n int) *page {
 	a := e.arena
-	a.initHead(a.base + uint64(i)*ChunkSize)
+	a.initHead(i, a.base+uint64(i)*ChunkSize)
 	a.clearHint(i)
 	for j := 1; j < n; j++ {
 		a.setPage(i+j, inside, j)
@@ -163,53 +163,62 @@ func (e *extents) dissolve(p *page) {
 func (e *extents) reclaim(i int, inc uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.owned[i] != nil || e.arena.HeadOf(e.arena.base+uint64(i)*ChunkSize).Load() != Head(inc, Retired) || !e.take(i) {
-		e.arena.note(i, 1)
+	if e.owned[i] == nil && e.arena.HeadOf(e.arena.base+uint64(i)*ChunkSize).Load() == Head(inc, Retired) {
+		if freed, pinned := e.take(i, true); freed || pinned {
+			return
+		}
 	}
+	e.arena.note(i, 1)
 }
 
 // collect is reclaim for whoever comes by.
-func (e *extents) collect(i int) bool {
+func (e *extents) collect(i int) (freed, pinned bool) {
 	if !e.mu.TryLock() {
-		return false
+		return false, false
 	}
 	defer e.mu.Unlock()
-	return e.owned[i] == nil && e.take(i)
+	return e.take(i, false)
 }
 
 // take claims an extent, and frees it if it is retired, or if a dead process was
-// filling it. It tells whether it did, or has put it into limbo.
-func (e *extents) take(i int) bool {
+// filling it. It tells whether it did, or would but for pins: then it keeps the extent
+// in limbo if it is to wait for them.
+func (e *extents) take(i int, wait bool) (freed, pinned bool) {
 	a := e.arena
 	if !a.claim(i) {
-		return false
+		return false, false
 	}
 	word := a.table[i].page.Load()
 	n := countOf(word)
 	if classOf(word) != extent || n < 1 || n > len(a.table)-i {
 		a.disown(i)
-		return false
+		return false, false
 	}
 	for j := 1; j < n; j++ {
 		if !a.claim(i + j) {
 			e.drop(i, j)
-			return false
+			return false, false
 		}
 	}
 	ref := a.base + uint64(i)*ChunkSize
 	switch State(a.HeadOf(ref).Load()) {
 	case Live:
 		e.drop(i, n)
-		return false
+		return false, false
 	case Retired:
-		if !a.unpinned() {
+		if a.unpinned() {
+			break
+		}
+		if wait {
 			e.limbo.add(freeBlock{ref, e.own(i, n)})
 			e.limbo.close(a)
-			return true
+		} else {
+			e.drop(i, n)
 		}
+		return false, true
 	}
 	e.dissolve(&page{chunk: i, chunks: n})
-	return true
+	return true, false
 }
 
 // ripen frees the extents that nobody has pinned any more.
@@ -230,6 +239,13 @@ func (e *extents) ripen() {
 	for _, f := range e.limbo.ripe(a.oldestPin()) {
 		e.dissolve(f.page)
 	}
+}
+
+// trim frees what has waited for pins.
+func (e *extents) trim() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ripen()
 }
 
 func (e *extents) close() {

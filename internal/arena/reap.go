@@ -15,13 +15,11 @@ func (a *Arena) Reap(slot int) {
 			a.mend(i)
 		}
 	}
-	found := false
 	for i := range a.table {
 		ch := &a.table[i]
 		if ch.owner.Load() != dead {
 			continue
 		}
-		found = true
 		if n := blocksOf(ch.page.Load()); n > 0 {
 			fault.Point("arena.reap.hint")
 			ch.hint.Store(uint32(n)) // nobody knows how many: worth a look
@@ -29,10 +27,10 @@ func (a *Arena) Reap(slot int) {
 		fault.Point("arena.reap.owner")
 		ch.owner.Store(0)
 	}
-	if found {
-		fault.Point("arena.reap.deaths")
-		a.head.deaths.Add(1)
-	}
+	// Even if it had no chunks, or an earlier reaper has given them back: blocks that it
+	// retired may lie in others'.
+	fault.Point("arena.reap.deaths")
+	a.head.deaths.Add(1)
 }
 
 // blocksOf returns how many blocks a chunk has, by its page word.

@@ -138,7 +138,7 @@ func (c *class) refill() error {
 	if c.leftovers(a.top(), 1) {
 		return nil
 	}
-	if a.release(a.extents.collect) && c.fresh() == nil {
+	if a.releaseAll(a.extents.collect) && c.fresh() == nil {
 		return nil
 	}
 	if c.limbo.n > 0 {
@@ -236,7 +236,7 @@ func (c *class) fresh() error {
 	}
 	start := a.base + uint64(i)*ChunkSize
 	for off := 0; off+c.size <= ChunkSize; off += c.size {
-		a.initHead(start + uint64(off))
+		a.initHead(i, start+uint64(off))
 	}
 	a.clearHint(i)
 	a.setPage(i, slab+c.index, 0)

@@ -122,11 +122,3 @@ func (a *Arena) punch() {
 	}
 	clear(a.trim.pending)
 }
-
-// trim frees extents whose time in limbo is over.
-func (e *extents) trim() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.limbo.close(e.arena)
-	e.ripen()
-}

@@ -52,7 +52,10 @@ func (a *Arena) Vacate(chunk int) bool {
 	case !a.claim(chunk):
 		return false
 	}
-	ok := classOf(a.table[chunk].page.Load()) == slab+i && a.empty(chunk, c.size)
+	ok := classOf(a.table[chunk].page.Load()) == slab+i
+	if ok {
+		ok, _ = a.empty(chunk, c.size)
+	}
 	if ok {
 		a.setPage(chunk, free, 0)
 	}
