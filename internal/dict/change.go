@@ -182,7 +182,7 @@ func (c *Change) fill(pl *place, found bool) bool {
 // find looks for the place of a key, under the lock. Some slots are taken already.
 func (t *Table) find(h uint64, key []byte, pl *place, taken ...int) error {
 	tag := tagFor(h)
-	pl.tag = tag
+	pl.tag, pl.slot, pl.word = tag, 0, 0
 	seg, err := t.segmentAt(t.stripeOf(h), position(h))
 	if seg == 0 {
 		return err
@@ -219,7 +219,6 @@ func (t *Table) find(h uint64, key []byte, pl *place, taken ...int) error {
 			most, pl.slot = room, empty
 		}
 	}
-	pl.word = 0
 	return nil
 }
 
