@@ -13,7 +13,11 @@ import (
 // calls it next; two at once don't harm each other.
 func (t *Table) Dismantle() error {
 	for i := range t.count {
-		for range t.Rounds(i) {
+		begun, err := t.unlinking(i)
+		if err != nil {
+			return err
+		}
+		for n := t.Rounds(i); n > 0 && !begun; n-- {
 			if _, err := t.Evict(i, evictMost, All); err != nil {
 				return err
 			}
@@ -29,6 +33,13 @@ func (t *Table) Dismantle() error {
 		}
 	}
 	return nil
+}
+
+// unlinking tells whether somebody who died has begun to unlink a stripe's segments: then
+// they are empty, and the directory has gaps from the first one on.
+func (t *Table) unlinking(stripe int) (bool, error) {
+	first, _, err := t.directory(stripe)
+	return first != 0 && t.s.words[first].Load() == 0, err
 }
 
 // unlinkSome unlinks blocks of a stripe, a bounded number in one lock session: the
