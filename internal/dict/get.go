@@ -103,6 +103,7 @@ func (s *Store) read(slot int, w uint64, key []byte, e *Entry) (bool, error) {
 			continue // the chunk was given another use between the two looks at the slot
 		}
 		e.slot, e.word, e.page = slot, w, page
+		fault.Look(&s.words[ref/8+wordMeta])
 		meta := s.words[ref/8+wordMeta].Load()
 		klen, off, n := keyLen(meta), keyOff(entryFlags(meta)), entrySize(meta)
 		if n > size {

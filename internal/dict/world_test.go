@@ -3,6 +3,7 @@ package dict_test
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/zeebo/xxh3"
@@ -12,17 +13,24 @@ import (
 	"github.com/shmkit/shmkit/internal/mem"
 )
 
-// world is a body in the heap, with one table. Several handles stand for processes.
+// world is a body in the heap, with two tables. Several handles stand for processes.
 type world struct {
 	t      testing.TB
 	memory arena.Memory
 	geo    arena.Geometry
 	stores []*dict.Store
-	tables []*dict.Table
-	ref    uint64
+	tables []*dict.Table // of the first table, one of each process
+	others []*dict.Table // of the second one
+	refs   [2]uint64
 	clock  uint64
 	heat   bool
-	dead   map[int]bool
+
+	full      bool        // the memory is used up
+	pins      []func()    // each ends a pin that is held all the time
+	companion arena.Block // that shares the fate of an entry
+
+	mu   sync.Mutex // guards dead, and serialises recoveries, as liveness locks do
+	dead map[int]bool
 }
 
 const slots = 4
@@ -36,15 +44,18 @@ func newWorld(t testing.TB, chunks, stripes int) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.stores, w.tables = make([]*dict.Store, slots), make([]*dict.Table, slots)
+	w.stores = make([]*dict.Store, slots)
+	w.tables, w.others = make([]*dict.Table, slots), make([]*dict.Table, slots)
 	s := w.openStore(0)
-	b, err := s.NewTable(1, 1, stripes)
-	if err != nil {
-		t.Fatal(err)
+	for i := range w.refs {
+		b, err := s.NewTable(1, uint64(i+1), stripes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Arena.Enliven(b)
+		s.Arena.Linked(b)
+		w.refs[i] = b.Ref
 	}
-	s.Arena.Enliven(b)
-	s.Arena.Linked(b)
-	w.ref = b.Ref
 	for i := range slots {
 		w.open(i)
 	}
@@ -73,12 +84,14 @@ func (w *world) open(slot int) *dict.Table {
 	if s == nil || w.tables[slot] != nil {
 		s = w.openStore(slot)
 	}
-	tab, err := s.Table(w.ref, w.heat)
-	if err != nil {
-		w.t.Fatal(err)
+	for i, of := range [][]*dict.Table{w.tables, w.others} {
+		tab, err := s.Table(w.refs[i], w.heat)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		of[slot] = tab
 	}
-	w.tables[slot] = tab
-	return tab
+	return w.tables[slot]
 }
 
 type host struct {
@@ -93,6 +106,8 @@ func (h host) Probe(slot int) (revived bool) { return h.w.recover(h.slot, slot) 
 
 // recover has one process recover another, if that is dead.
 func (w *world) recover(by, slot int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !w.dead[slot] {
 		return false
 	}
@@ -102,6 +117,13 @@ func (w *world) recover(by, slot int) bool {
 	w.dead[slot] = false
 	w.open(slot)
 	return true
+}
+
+// recoverAs is a recovery that may stand still in the middle.
+func (w *world) recoverAs(by, slot int) {
+	if err := w.stores[by].Recover(slot); err != nil {
+		w.t.Error(err)
+	}
 }
 
 func hash(key string) uint64 { return xxh3.HashString(key) }
@@ -117,9 +139,23 @@ func (w *world) set(tab *dict.Table, key, value string, cond dict.Condition) (bo
 	return done, err
 }
 
+func (w *world) mustSet(tab *dict.Table, key, value string) {
+	w.t.Helper()
+	if ok, err := w.set(tab, key, value, dict.Always); !ok || err != nil {
+		w.t.Fatalf("set %q: %v, %v", key, ok, err)
+	}
+}
+
+func (w *world) must(done, found bool, err error) {
+	w.t.Helper()
+	if !done || err != nil {
+		w.t.Fatal(done, found, err)
+	}
+}
+
 func (w *world) storeOf(tab *dict.Table) *dict.Store {
-	for i, t := range w.tables {
-		if t == tab {
+	for i := range w.tables {
+		if w.tables[i] == tab || w.others[i] == tab {
 			return w.stores[i]
 		}
 	}
@@ -178,18 +214,37 @@ func (w *world) all(tab *dict.Table) map[string]string {
 	}
 }
 
-// check wants the table to be sound, every block to be accounted for, and the
-// entries to be the ones given.
-func (w *world) check(by int, want map[string]string) {
+// sound wants the tables to be sound and every block to be accounted for.
+func (w *world) sound(by int) *arena.Report {
 	w.t.Helper()
-	tab := w.tables[by]
-	for _, p := range tab.Check() {
-		w.t.Error(p)
+	for _, tab := range []*dict.Table{w.tables[by], w.others[by]} {
+		for _, p := range tab.Check() {
+			w.t.Error(p)
+		}
 	}
-	r := w.stores[by].Arena.Fsck(func(visit func(uint64, string) bool) { tab.Reach(visit, nil) })
+	r := w.stores[by].Arena.Fsck(w.reach(by))
 	for _, p := range r.Problems {
 		w.t.Error(p)
 	}
+	if r.Free+r.Live+r.Retired != r.Blocks {
+		w.t.Errorf("%+v", r)
+	}
+	return r
+}
+
+// reach visits all that is referred to, the block that shares an entry's fate too.
+func (w *world) reach(by int) func(visit func(uint64, string) bool) {
+	return func(visit func(uint64, string) bool) {
+		w.tables[by].Reach(visit, func(value []byte) { visit(binary.LittleEndian.Uint64(value), "companion") })
+		w.others[by].Reach(visit, nil)
+	}
+}
+
+// check wants all to be sound, and the entries of the first table to be the ones given.
+func (w *world) check(by int, want map[string]string) {
+	w.t.Helper()
+	tab := w.tables[by]
+	w.sound(by)
 	got := w.all(tab)
 	if len(got) != len(want) || tab.Len() != len(want) {
 		w.t.Errorf("%d entries, Len %d, want %d", len(got), tab.Len(), len(want))
