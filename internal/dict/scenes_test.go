@@ -21,30 +21,29 @@ func scenes(t *testing.T) []scene {
 }
 
 // change is an operation of process 0.
-func change(c dict.Change, value string, flags, expiry uint64) func(w *world) {
+func change(key string, c dict.Change, value string, flags, expiry uint64) func(w *world) {
 	return func(w *world) {
 		c := c
-		c.Hash = hash(string(c.Key))
 		if value != "-" {
-			d, err := w.stores[0].Draft(c.Key, len(value), flags, expiry)
+			d, err := w.stores[0].Draft([]byte(key), len(value), flags, expiry)
 			if err != nil {
 				return
 			}
 			copy(d.Value(), value)
 			c.New = d
 		}
-		if _, _, err := w.tables[0].Change(&c); err != nil && !errors.Is(err, arena.ErrNoSpace) {
+		if _, _, err := w.tables[0].Change(hash(key), []byte(key), &c); err != nil && !errors.Is(err, arena.ErrNoSpace) {
 			w.t.Error(err)
 		}
 	}
 }
 
 func set(key, value string, cond dict.Condition) func(w *world) {
-	return change(dict.Change{Key: []byte(key), If: cond}, value, 0, 0)
+	return change(key, dict.Change{If: cond}, value, 0, 0)
 }
 
 func remove(key string, cond dict.Condition) func(w *world) {
-	return change(dict.Change{Key: []byte(key), If: cond}, "-", 0, 0)
+	return change(key, dict.Change{If: cond}, "-", 0, 0)
 }
 
 // same is a change of the entry that is there, or of one that was.
@@ -57,16 +56,16 @@ func same(key, value string, meanwhile bool) func(w *world) {
 		if meanwhile {
 			w.mustSet(w.tables[0], key, "meanwhile")
 		}
-		change(dict.Change{Key: []byte(key), If: dict.IfSame, Same: &e}, value, 0, 0)(w)
+		change(key, dict.Change{If: dict.IfSame, Same: &e}, value, 0, 0)(w)
 	}
 }
 
 // changes are those of one entry, under all conditions.
 func changes() []scene {
 	large := strings.Repeat("large", 20000)
-	twice := func(old *dict.Entry, value []byte) bool {
+	twice := func(old dict.Old, value []byte) bool {
 		copy(value, "nothing")
-		if old != nil {
+		if old.Present {
 			copy(value, old.Value)
 		}
 		return true
@@ -98,10 +97,10 @@ func changes() []scene {
 		{name: "remove same", entries: 10, op: same(number(3), "-", false)},
 		{name: "remove of none", entries: 10, op: remove("none", dict.Always)},
 		{name: "remove the last", entries: 1, op: remove(number(0), dict.IfPresent)},
-		{name: "fill", entries: 10, op: change(dict.Change{Key: []byte(number(3)), Fill: twice}, "       ", 0, 0)},
-		{name: "fill first", entries: 10, op: change(dict.Change{Key: []byte("new"), Fill: twice}, "       ", 0, 0)},
-		{name: "fill refused", entries: 10, op: change(dict.Change{Key: []byte("new"), Fill: func(*dict.Entry, []byte) bool { return false }}, "value", 0, 0)},
-		{name: "expiring", entries: 10, op: change(dict.Change{Key: []byte("new")}, "value", 0, 1000)},
+		{name: "fill", entries: 10, op: change(number(3), dict.Change{Fill: twice}, "       ", 0, 0)},
+		{name: "fill first", entries: 10, op: change("new", dict.Change{Fill: twice}, "       ", 0, 0)},
+		{name: "fill refused", entries: 10, op: change("new", dict.Change{Fill: func(dict.Old, []byte) bool { return false }}, "value", 0, 0)},
+		{name: "expiring", entries: 10, op: change("new", dict.Change{}, "value", 0, 1000)},
 		{name: "over expired", entries: 3, build: late, op: set(number(3), "value", dict.IfAbsent)},
 		{name: "none for expired", entries: 3, build: late, op: set(number(3), "value", dict.IfPresent)},
 		{name: "remove expired", entries: 3, build: late, op: remove(number(3), dict.Always)},
@@ -127,7 +126,7 @@ func changes() []scene {
 				w.remove(w.tables[1], number(i))
 			}
 			for range 2 {
-				w.stores[1].Arena.Trim() // pages without an owner
+				w.stores[1].Arena.Trim(always) // pages without an owner
 			}
 		}, op: set("new", "old", dict.Always)},
 	}
@@ -143,7 +142,7 @@ func (w *world) expiring(n int, at uint64) {
 			w.t.Fatal(err)
 		}
 		copy(d.Value(), "abc")
-		if _, _, err := w.tables[i%2].Change(&dict.Change{Hash: hash(string(key)), Key: key, New: d}); err != nil {
+		if _, _, err := w.tables[i%2].Change(hash(string(key)), key, &dict.Change{New: d}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -384,7 +383,7 @@ func companion(by int) func(w *world) {
 			w.t.Error(err)
 		}
 		binary.LittleEndian.PutUint64(d.Value(), b.Ref)
-		if _, _, err := w.tables[by].Change(&dict.Change{Hash: hash("table"), Key: []byte("table"), New: d, With: b}); err != nil {
+		if _, _, err := w.tables[by].Change(hash("table"), []byte("table"), &dict.Change{New: d, With: b}); err != nil {
 			w.t.Error(err)
 		}
 		w.companion = b
@@ -406,7 +405,7 @@ func objects(t *testing.T) []scene {
 	return []scene{
 		{name: "create a table", entries: 10, op: companion(0)},
 		{name: "remove a table", entries: 10, build: companion(0), op: func(w *world) {
-			change(dict.Change{Key: []byte("table"), With: w.companion}, "-", 0, 0)(w)
+			change("table", dict.Change{With: w.companion}, "-", 0, 0)(w)
 		}},
 		{name: "dismantle", entries: doubled, op: dismantle(0), finish: dismantle(2)},
 		{name: "dismantle stripes", entries: 20, stripes: 4, op: dismantle(0), finish: dismantle(2)},
@@ -421,7 +420,7 @@ func shortages() []scene {
 			if err != nil {
 				break
 			}
-			if _, _, err := w.tables[i%2].Change(&dict.Change{Hash: hash(number(i)), Key: []byte(number(i)), New: d}); err != nil {
+			if _, _, err := w.tables[i%2].Change(hash(number(i)), []byte(number(i)), &dict.Change{New: d}); err != nil {
 				w.t.Fatal(err)
 			}
 		}
@@ -444,7 +443,7 @@ func shortages() []scene {
 			pinned := w.stores[3].Arena.Pin()
 			w.remove(w.tables[0], number(1))
 			w.remove(w.tables[0], number(3))
-			w.stores[0].Arena.Trim()
+			w.stores[0].Arena.Trim(always)
 			set("new", value, dict.Always)(w)
 			set("newer", value, dict.Always)(w)
 			set("newest", value, dict.Always)(w)
@@ -454,8 +453,8 @@ func shortages() []scene {
 			for i := range 32 {
 				w.remove(w.tables[0], number(i))
 			}
-			w.stores[0].Arena.Trim()
-			w.stores[0].Arena.Trim()
+			w.stores[0].Arena.Trim(always)
+			w.stores[0].Arena.Trim(always)
 			set("new", value[:100], dict.Always)(w)
 		}),
 	}
