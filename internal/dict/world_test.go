@@ -38,7 +38,7 @@ const slots = 4
 func newWorld(t testing.TB, chunks, stripes int) *world {
 	t.Helper()
 	base := (dict.Size + 4095) &^ 4095
-	w := &world{t: t, geo: arena.Geometry{Base: base, Slots: slots, Chunks: chunks}, dead: make(map[int]bool)}
+	w := &world{t: t, geo: arena.Geometry{Base: base, Slots: slots, Chunks: chunks}, dead: make(map[int]bool), full: false, pins: nil, companion: arena.Block{}}
 	var err error
 	w.memory, err = arena.View(mem.BytesOfSlice(make([]uint64, w.geo.End()/8)))
 	if err != nil {
@@ -119,13 +119,6 @@ func (w *world) recover(by, slot int) bool {
 	return true
 }
 
-// recoverAs is a recovery that may stand still in the middle.
-func (w *world) recoverAs(by, slot int) {
-	if err := w.stores[by].Recover(slot); err != nil {
-		w.t.Error(err)
-	}
-}
-
 func hash(key string) uint64 { return xxh3.HashString(key) }
 
 // set, get and remove are the operations that the tests use most.
@@ -137,20 +130,6 @@ func (w *world) set(tab *dict.Table, key, value string, cond dict.Condition) (bo
 	copy(d.Value(), value)
 	done, _, err := tab.Change(hash(key), []byte(key), &dict.Change{New: d, If: cond})
 	return done, err
-}
-
-func (w *world) mustSet(tab *dict.Table, key, value string) {
-	w.t.Helper()
-	if ok, err := w.set(tab, key, value, dict.Always); !ok || err != nil {
-		w.t.Fatalf("set %q: %v, %v", key, ok, err)
-	}
-}
-
-func (w *world) must(done, found bool, err error) {
-	w.t.Helper()
-	if !done || err != nil {
-		w.t.Fatal(done, found, err)
-	}
 }
 
 func (w *world) storeOf(tab *dict.Table) *dict.Store {
