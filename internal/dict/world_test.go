@@ -29,7 +29,7 @@ type world struct {
 	pins      []func()    // each ends a pin that is held all the time
 	companion arena.Block // that shares the fate of an entry
 
-	mu   sync.Mutex // guards dead, and serialises recoveries, as liveness locks do
+	mu   *sync.Mutex // guards dead, and serialises recoveries, as liveness locks do
 	dead map[int]bool
 }
 
@@ -38,7 +38,10 @@ const slots = 4
 func newWorld(t testing.TB, chunks, stripes int) *world {
 	t.Helper()
 	base := (dict.Size + 4095) &^ 4095
-	w := &world{t: t, geo: arena.Geometry{Base: base, Slots: slots, Chunks: chunks}, dead: make(map[int]bool), full: false, pins: nil, companion: arena.Block{}}
+	w := &world{
+		t: t, geo: arena.Geometry{Base: base, Slots: slots, Chunks: chunks}, mu: new(sync.Mutex), dead: make(map[int]bool),
+		full: false, pins: nil, companion: arena.Block{}, // tests with crash points use them
+	}
 	var err error
 	w.memory, err = arena.View(mem.BytesOfSlice(make([]uint64, w.geo.End()/8)))
 	if err != nil {
