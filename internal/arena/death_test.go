@@ -122,6 +122,17 @@ var acts = []struct {
 	{"drop extents", 10, func(s *site) { s.add(1, 100000, 4) }, func(s *site) { s.drop(0, 3) }},
 	{"drop extents under a pin", 10, func(s *site) { s.add(1, 100000, 4); s.pins = append(s.pins, s.as[3].Pin()) }, func(s *site) { s.drop(0, 3); s.alloc(100000, 3) }},
 	{"trim", 8, func(s *site) { s.add(0, 4000, 40); s.drop(0, 40); s.add(1, 100000, 1) }, func(s *site) { trim(s.as[0]) }},
+	{"open", 8, func(s *site) { s.add(1, 4000, 10) }, func(s *site) { s.as[0] = s.heap.open(s.t, 0) }},
+	{"give space back", 8, func(s *site) {
+		s.add(0, 4000, 40)
+		s.drop(0, 40)
+		for range 2 {
+			s.as[0].Trim(idle)
+		}
+		for _, a := range s.as[1:] {
+			a.Trim(idle)
+		}
+	}, func(s *site) { s.as[0].Trim(idle); s.alloc(4000, 20) }},
 	{"close", 8, func(s *site) { s.add(0, 4000, 10); s.drop(0, 3); s.as[0].Pin() }, func(s *site) { s.as[0].Close() }},
 	{"vacate", 8, func(s *site) { s.add(0, 4000, 14); s.drop(0, 14); trim(s.as[1]) }, func(s *site) {
 		if i, _, ok := s.as[0].Victim(100); ok {
@@ -157,6 +168,9 @@ var acts = []struct {
 		s.drop(0, 410)
 	}, func(s *site) { s.alloc(4000, 300); s.alloc(100000, 1) }},
 }
+
+// idle says that nobody is reading.
+func idle() bool { return true }
 
 // TestDeath kills a process at each crash point of what it does with the arena, and
 // the one that gives back what it had at each point of that. Every block is accounted
