@@ -18,7 +18,7 @@ import (
 
 // marked are the packages with crash points, and what their steps' names begin
 // with.
-var marked = map[string]string{"shm": "shm", "internal/futex": "futex", "ringqueue": "ring"}
+var marked = map[string]string{"shm": "shm", "internal/futex": "futex", "internal/robust": "robust", "ringqueue": "ring"}
 
 const root = "../.."
 
@@ -133,7 +133,7 @@ func build(t *testing.T, to string, flags ...string) map[string]count {
 	if out, err := exec.Command("go", append(args, "./testdata/uses")...).CombinedOutput(); err != nil {
 		t.Fatalf("go %q: %v: %s", args, err, out)
 	}
-	out, err := exec.Command("go", "tool", "objdump", "-s", `^github.com/shmkit/shmkit/(shm|ringqueue|internal/futex)\.`, to).Output()
+	out, err := exec.Command("go", "tool", "objdump", "-s", `^github.com/shmkit/shmkit/(shm|ringqueue|internal/futex|internal/robust)\.`, to).Output()
 	if err != nil {
 		t.Fatalf("objdump: %v", err)
 	}

@@ -25,6 +25,7 @@ var local = map[string]string{
 	"futex.bell.rings":      "wakes within the process",
 	"futex.kernel.noEither": "what the kernel offers",
 	"ringqueue.Ring.closed": "the handle's",
+	"robust.handle.closed":  "the handle's",
 	"ringqueue.turn.taken":  "between goroutines",
 	"shm.Segment.uses":      "of the handle",
 }
@@ -32,6 +33,7 @@ var local = map[string]string{
 // unseen are functions whose stores nobody sees before a later one.
 var unseen = map[string]string{
 	"ringqueue.start":        "the ring is not published; one crash point stands for all",
+	"robust.InitSemaphore":   "the segment, or the object in it, is not published",
 	"ringqueue.storeRelease": "its calls are looked at",
 }
 
@@ -126,7 +128,7 @@ type loader struct {
 
 func newLoader(t *testing.T, tags string) *loader {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-tags", tags, "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles", "./shm", "./internal/futex", "./ringqueue")
+	cmd := exec.Command("go", "list", "-tags", tags, "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles", "./shm", "./internal/futex", "./internal/robust", "./ringqueue")
 	cmd.Dir = root
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

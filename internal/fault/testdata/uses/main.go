@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 
+	"github.com/shmkit/shmkit/internal/robust"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -13,6 +14,7 @@ func main() {
 	use[[64]byte]()
 	use[int]()
 	use[string]()
+	useLocks()
 	if _, err := shm.Sweep(); err != nil {
 		panic(err)
 	}
@@ -43,6 +45,58 @@ func use[T any]() {
 	must(q.TaskDone())
 	must(q.Shutdown(true))
 	must(q.Join(ctx))
+}
+
+func useLocks() {
+	ctx := context.Background()
+	seg, err := shm.Create("", 1<<16, nil)
+	must(err)
+	defer seg.Close()
+	at := func(n int) []byte { return seg.Bytes()[n<<13:] }
+	m, err := robust.NewMutex(seg, at(0), robust.Options{})
+	must(err)
+	must(m.Lock(ctx))
+	_, err = m.TryLock()
+	must(err)
+	must(m.Unlock())
+	r, err := robust.NewRLock(seg, at(1), robust.Options{})
+	must(err)
+	must(r.Lock(ctx))
+	_, err = r.TryLock()
+	must(err)
+	must(r.Unlock())
+	rw, err := robust.NewRWLock(seg, at(2), robust.Options{})
+	must(err)
+	must(rw.Lock(ctx))
+	must(rw.Unlock())
+	must(rw.RLock(ctx))
+	must(rw.RUnlock())
+	must(robust.InitSemaphore(at(3), seg.Slots(), 1, true))
+	s, err := robust.NewSemaphore(seg, at(3), robust.Options{})
+	must(err)
+	must(s.Acquire(ctx))
+	must(s.Release())
+	e, err := robust.NewEvent(seg, at(4), robust.Options{})
+	must(err)
+	e.Set()
+	must(e.Wait(ctx))
+	e.Clear()
+	must(robust.InitBarrier(at(5), seg.Slots(), 1))
+	b, err := robust.NewBarrier(seg, at(5), robust.Options{})
+	must(err)
+	must(b.Join())
+	_, err = b.Wait(ctx, nil)
+	must(err)
+	must(b.Abort())
+	must(b.Reset())
+	c, err := robust.NewCond(seg, at(6), m, robust.Options{})
+	must(err)
+	must(c.NotifyAll())
+	must(c.Wait(ctx))
+	for k := robust.KindMutex; k <= robust.KindBarrier; k++ {
+		must(robust.Recover(k, at(0), seg.Slots(), 1))
+		must(robust.Leave(k, at(0), seg.Slots(), seg.Slot()))
+	}
 }
 
 func must(err error) {
