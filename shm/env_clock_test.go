@@ -28,18 +28,20 @@ var wallClock = []string{
 // wallClockUses are all uses of these in the library, by file, function and name,
 // with the reason why no decision rests on them.
 var wallClockUses = map[string]string{
-	"shm/header.go newHeader UnixNano":        "written for people",
-	"shm/join.go occupy UnixNano":             "written for people",
-	"shm/segment.go Created Unix":             "shown to people",
-	"shm/slotinfo.go describe Unix":           "shown to people",
-	"shm/inspect.go Info Unix":                "shown to people",
-	"pool/table.go now UnixNano":              "written for people",
-	"pool/stats.go worker Unix":               "shown to people",
-	"pool/inspect.go report Unix":             "shown to people; tasks are listed in that order",
-	"process/output.go expire Unix":           "a time that is over by every clock",
-	"process/identity.go build ModTime":       "tells two builds of a program apart, not two times",
-	"process/identity.go build UnixNano":      "the same",
-	"internal/explore/search.go String Round": "a duration, shown to people",
+	"shm/header.go newHeader UnixNano":               "written for people",
+	"shm/join.go occupy UnixNano":                    "written for people",
+	"shm/segment.go Created Unix":                    "shown to people",
+	"shm/slotinfo.go describe Unix":                  "shown to people",
+	"shm/inspect.go Info Unix":                       "shown to people",
+	"pool/table.go now UnixNano":                     "written for people",
+	"pool/stats.go worker Unix":                      "shown to people",
+	"pool/inspect.go report Unix":                    "shown to people; tasks are listed in that order",
+	"process/output.go expire Unix":                  "a time that is over by every clock",
+	"process/identity.go build ModTime":              "tells two builds of a program apart, not two times",
+	"process/identity.go build UnixNano":             "the same",
+	"internal/robust/handle.go systemClock UnixNano": "written for people",
+	"internal/robust/owner.go unixTime Unix":         "shown to people",
+	"internal/explore/search.go String Round":        "a duration, shown to people",
 }
 
 // TestOnlyMonotonicClocksDecide reads the library's source: a clock that is set

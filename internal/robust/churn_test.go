@@ -19,7 +19,6 @@ type ledger struct {
 	token  atomic.Uint64
 	rounds [testSlots]atomic.Int64
 	bad    atomic.Int64 // times that somebody else was inside, or a token not new
-	rw     atomic.Int64 // writers<<32 + readers inside, of those that live
 	split  [2]atomic.Int64
 }
 

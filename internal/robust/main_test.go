@@ -53,16 +53,6 @@ func newSegment(t testing.TB) *party {
 	return adopt(t, seg)
 }
 
-// again opens p's segment once more, with a slot of its own.
-func (p *party) again(t testing.TB) *party {
-	t.Helper()
-	seg, err := shm.OpenHandle(p.seg.Handle(), spec, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return adopt(t, seg)
-}
-
 func adopt(t testing.TB, seg *shm.Segment) *party {
 	t.Helper()
 	t.Cleanup(func() { seg.Close() })
