@@ -76,7 +76,7 @@ func (t *Table) Evict(stripe, want int, which Sweep) (removed int, err error) {
 		}
 		if b++; b == buckets {
 			b = 0
-			p, _ = after(s.words[seg+wordHdr].Load())
+			p, _ = after(s.words[seg+wordHdr].Load(), p)
 		}
 	}
 	fault.Point("dict.hand")
@@ -253,7 +253,7 @@ func (t *Table) Rounds(stripe int) int {
 		if err != nil || seg == 0 {
 			break
 		}
-		p, more = after(t.s.words[seg+wordHdr].Load())
+		p, more = after(t.s.words[seg+wordHdr].Load(), p)
 	}
 	// In each call it stops after a number of entries, or of buckets.
 	return n*(buckets*slotsEach/evictMost+1) + 1

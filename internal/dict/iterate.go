@@ -56,7 +56,7 @@ func (t *Table) Next(c *Cursor, b *Batch, values bool) (bool, error) {
 		}
 		more := false
 		if ok {
-			c.p, more = after(hdr)
+			c.p, more = after(hdr, c.p)
 		}
 		if !more {
 			c.stripe, c.p = c.stripe+1, 0

@@ -96,6 +96,9 @@ func (t *Table) Reach(visit func(ref uint64, what string) bool, refers func(valu
 		for dir := uint64(first-firstWord) * 8; dir != 0 && visit(dir, "directory"); {
 			dir = s.words[dir/8+wordPrev].Load()
 		}
+		if !t.fits(first, d) {
+			continue
+		}
 		before := uint64(0)
 		for e := range 1 << d {
 			ref := s.words[first+e].Load()
@@ -114,6 +117,12 @@ func (t *Table) Reach(visit func(ref uint64, what string) bool, refers func(valu
 	}
 }
 
+// fits tells whether a directory of this depth is within its block.
+func (t *Table) fits(first, depth int) bool {
+	_, size, _ := t.s.Arena.Page(uint64(first-firstWord) * 8)
+	return (firstWord+1<<depth)*8 <= size
+}
+
 func (s *Store) reachEntry(w uint64, visit func(uint64, string) bool, refers func([]byte)) {
 	if w == 0 || !visit(refOf(w), "entry") || refers == nil || flagsOf(w)&FlagRefers == 0 {
 		return
@@ -130,6 +139,10 @@ func (t *Table) Check() (problems []string) {
 	s := t.s
 	for i := range t.count {
 		count, size := uint64(0), uint64(0)
+		if first, d, _ := t.directory(i); first != 0 && !t.fits(first, d) {
+			problems = append(problems, fmt.Sprintf("stripe %d: a directory of depth %d in a smaller block", i, d))
+			continue
+		}
 		for p, more := uint64(0), true; more; {
 			seg, err := t.segmentAt(i, p)
 			if err != nil {
@@ -156,7 +169,7 @@ func (t *Table) Check() (problems []string) {
 					size += uint64(n)
 				}
 			}
-			p, more = after(hdr)
+			p, more = after(hdr, p)
 		}
 		line := t.lineOf(i)
 		if c := s.words[line+lineCount].Load(); c != count {

@@ -137,7 +137,7 @@ func (t *Table) note(words []uint64) ([]uint64, error) {
 					}
 				}
 			}
-			p, more = after(hdr)
+			p, more = after(hdr, p)
 		}
 	}
 	return words, nil

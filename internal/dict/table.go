@@ -50,8 +50,8 @@ func (s *Store) NewTable(kind, id uint64, stripes int) (arena.Block, error) {
 // Table makes a handle of the table at ref. Heat says whether reads take part in
 // choosing what to evict.
 func (s *Store) Table(ref uint64, heat bool) (*Table, error) {
-	_, size, ok := s.Arena.Page(ref)
-	if !ok {
+	_, size, _ := s.Arena.Page(ref)
+	if size < (tableWord+lineWords)*8 {
 		return nil, fmt.Errorf("%w: no table at %#x", ErrCorrupt, ref)
 	}
 	shape := s.words[ref/8+wordShape].Load()
@@ -119,18 +119,22 @@ func (t *Table) Stats() Stats {
 				break
 			}
 			st.Segments++
-			p, more = after(t.s.words[seg+wordHdr].Load())
+			p, more = after(t.s.words[seg+wordHdr].Load(), p)
 		}
 	}
 	return st
 }
 
-// after returns the position behind those of the segment with the header; false when
-// there are none.
-func after(hdr uint64) (uint64, bool) {
+// after returns the position behind those of the segment with the header, of which p
+// is one; 0 and false when there are none. It is always a later one than p, whatever
+// stands in the memory: so every walk ends.
+func after(hdr, p uint64) (uint64, bool) {
 	d := hdr & 0xff
-	p := (hdr>>8 + 1) << (64 - d)
-	return p, p != 0 && d > 0 && d <= maxDepth
+	next := (hdr>>8 + 1) << (64 - d)
+	if d == 0 || d > maxDepth || next <= p {
+		return 0, false
+	}
+	return next, true
 }
 
 // directory returns the index of the first entry of a stripe's directory and its
