@@ -152,7 +152,7 @@ func (r *record) match(want *record) error {
 
 // byName returns the object of a name; nil if there is none.
 func (m *space) byName(name string) (*object, error) {
-	for {
+	for range nameTries {
 		var e dict.Entry
 		id, ok, err := m.lookup(m.names, m.store, []byte(name), &e)
 		if !ok || err != nil {
@@ -167,7 +167,12 @@ func (m *space) byName(name string) (*object, error) {
 		}
 		// The name was taken away meanwhile, and the object with it.
 	}
+	return nil, fmt.Errorf("%w: %q is the name of no object", ErrCorrupt, name)
 }
+
+// nameTries is how often a name is looked up: each time it may have been given to
+// another object, and that be gone.
+const nameTries = 100
 
 // create makes an object that this process has a handle of, and that is nobody
 // else's yet.
