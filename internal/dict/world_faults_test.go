@@ -2,19 +2,10 @@
 
 package dict_test
 
-import "github.com/shmkit/shmkit/internal/dict"
-
 // recoverAs is a recovery that may stand still in the middle.
 func (w *world) recoverAs(by, slot int) {
 	if err := w.stores[by].Recover(slot); err != nil {
 		w.t.Error(err)
-	}
-}
-
-func (w *world) mustSet(tab *dict.Table, key, value string) {
-	w.t.Helper()
-	if ok, err := w.set(tab, key, value, dict.Always); !ok || err != nil {
-		w.t.Fatalf("set %q: %v, %v", key, ok, err)
 	}
 }
 

@@ -135,6 +135,13 @@ func (w *world) set(tab *dict.Table, key, value string, cond dict.Condition) (bo
 	return done, err
 }
 
+func (w *world) mustSet(tab *dict.Table, key, value string) {
+	w.t.Helper()
+	if ok, err := w.set(tab, key, value, dict.Always); !ok || err != nil {
+		w.t.Fatalf("set %q: %v, %v", key, ok, err)
+	}
+}
+
 func (w *world) storeOf(tab *dict.Table) *dict.Store {
 	for i := range w.tables {
 		if w.tables[i] == tab || w.others[i] == tab {
