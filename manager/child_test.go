@@ -1,3 +1,5 @@
+//go:build faultpoints
+
 package manager_test
 
 import (
@@ -9,12 +11,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// children are the functions that a re-executed test binary runs instead of the
-// tests, by the value of childEnv.
-var children = map[string]func(args []string){}
-
-const childEnv = "SHMKIT_TEST_CHILD"
 
 func addChild(name string, f func(args []string)) bool {
 	children[name] = f

@@ -16,6 +16,12 @@ import (
 	"github.com/shmkit/shmkit/manager"
 )
 
+// children are the functions that a re-executed test binary runs instead of the
+// tests, by the value of childEnv.
+var children = map[string]func(args []string){}
+
+const childEnv = "SHMKIT_TEST_CHILD"
+
 func TestMain(m *testing.M) {
 	if f := children[os.Getenv(childEnv)]; f != nil {
 		f(os.Args[1:])
