@@ -341,9 +341,13 @@ type Stats struct {
 // Stats returns the dict's figures.
 func (d *Dict[K, V]) Stats() (st Stats, err error) {
 	err = d.within("stat", func() error {
-		s := d.table.Stats()
-		st = Stats{Entries: s.Entries, Bytes: s.Bytes, Table: int64(s.Segments) * dict.SegmentBytes, Evicted: s.Evicted, Expired: s.Expired}
+		st = statsOf(d.table)
 		return nil
 	})
 	return st, err
+}
+
+func statsOf(t *dict.Table) Stats {
+	s := t.Stats()
+	return Stats{Entries: s.Entries, Bytes: s.Bytes, Table: int64(s.Segments) * dict.SegmentBytes, Evicted: s.Evicted, Expired: s.Expired}
 }
