@@ -30,16 +30,17 @@ func BenchmarkUncontended(b *testing.B) {
 	}
 	var mu sync.Mutex
 	var rw sync.RWMutex
+	n := 0 // what the locks protect
 	for _, c := range []struct {
 		name         string
 		ours, theirs func()
 	}{
-		{"mutex", func() { coarse.mutex.Lock(bg); coarse.mutex.Unlock() }, func() { mu.Lock(); mu.Unlock() }},
-		{"mutex, system clock", func() { p.mutex.Lock(bg); p.mutex.Unlock() }, func() { mu.Lock(); mu.Unlock() }},
-		{"rlock", func() { coarse.rlock.Lock(bg); coarse.rlock.Unlock() }, func() { mu.Lock(); mu.Unlock() }},
-		{"rwlock, write", func() { coarse.rw.Lock(bg); coarse.rw.Unlock() }, func() { rw.Lock(); rw.Unlock() }},
-		{"rwlock, read", func() { coarse.rw.RLock(bg); coarse.rw.RUnlock() }, func() { rw.RLock(); rw.RUnlock() }},
-		{"semaphore", func() { coarse.sem.Acquire(bg); coarse.sem.Release() }, func() { mu.Lock(); mu.Unlock() }},
+		{"mutex", func() { coarse.mutex.Lock(bg); n++; coarse.mutex.Unlock() }, func() { mu.Lock(); n++; mu.Unlock() }},
+		{"mutex, system clock", func() { p.mutex.Lock(bg); n++; p.mutex.Unlock() }, func() { mu.Lock(); n++; mu.Unlock() }},
+		{"rlock", func() { coarse.rlock.Lock(bg); n++; coarse.rlock.Unlock() }, func() { mu.Lock(); n++; mu.Unlock() }},
+		{"rwlock, write", func() { coarse.rw.Lock(bg); n++; coarse.rw.Unlock() }, func() { rw.Lock(); n++; rw.Unlock() }},
+		{"rwlock, read", func() { coarse.rw.RLock(bg); n++; coarse.rw.RUnlock() }, func() { rw.RLock(); n++; rw.RUnlock() }},
+		{"semaphore", func() { coarse.sem.Acquire(bg); n++; coarse.sem.Release() }, func() { mu.Lock(); n++; mu.Unlock() }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			const rounds, each = 41, 20_000
@@ -75,11 +76,13 @@ func median(v []float64) float64 {
 func BenchmarkContended(b *testing.B) {
 	b.Run("sync.Mutex, goroutines", func(b *testing.B) {
 		var mu sync.Mutex
-		contend(b, func() { mu.Lock(); mu.Unlock() })
+		n := 0
+		contend(b, func() { mu.Lock(); n++; mu.Unlock() })
 	})
 	b.Run("goroutines", func(b *testing.B) {
 		p := newSegment(b)
-		contend(b, func() { p.mutex.Lock(bg); p.mutex.Unlock() })
+		n := 0
+		contend(b, func() { p.mutex.Lock(bg); n++; p.mutex.Unlock() })
 	})
 	b.Run("processes", func(b *testing.B) {
 		p := newSegment(b)

@@ -276,10 +276,15 @@ func TestBarrierLeave(t *testing.T) {
 	_, err := b.barrier.Wait(bg, nil)
 	want(t, "Wait", err, nil)
 	want(t, "Wait", soon(t, "the round", got), nil)
+	got = start(func() error { _, err := a.barrier.Wait(bg, nil); return err })
+	until(t, "it waits in the next round", func() bool { return a.barrier.Arrived() == 1 })
 	leave(1)
 	if a.barrier.Broken() {
 		t.Error("broken by somebody who had passed and left")
 	}
+	_, err = b.barrier.Wait(bg, nil)
+	want(t, "Wait", err, nil)
+	want(t, "Wait", soon(t, "the round", got), nil)
 	got = start(func() error { _, err := b.barrier.Wait(bg, nil); return err })
 	until(t, "it waits", func() bool { return a.barrier.Arrived() == 1 })
 	leave(1)

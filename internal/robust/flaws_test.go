@@ -101,6 +101,9 @@ func TestFlawB5NewsOfDeathLost(t *testing.T) {
 		}
 	}
 	want(t, "Lock", a.mutex.Lock(within(t)), robust.ErrOwnerDied)
+	if o, ok := a.mutex.Owner(); !ok || !o.Died {
+		t.Errorf("the owner is %+v, %v: it does not say that one died", o, ok)
+	}
 	want(t, "Unlock", a.mutex.Unlock(), nil)
 	want(t, "Lock", a.mutex.Lock(within(t)), nil)
 	want(t, "Unlock", a.mutex.Unlock(), nil)
@@ -117,33 +120,37 @@ func TestFlawB5NewsOfDeathLost(t *testing.T) {
 }
 
 // B6 and B7: wake-ups lost between Unlock's load and store, and behind a woken
-// waiter that forgets those that sleep still. Each costs a slice, in which the
-// owner is probed.
+// waiter that forgets those that still sleep. The lock goes through the hands of
+// all who sleep, without any of them sleeping to the end of its slice. On a busy
+// machine that may take as long for other reasons, but not each time.
 func TestFlawB6B7WakeUpsLost(t *testing.T) {
-	const rounds = 600
-	w := newWorld(t)
-	var wg sync.WaitGroup
-	begin := time.Now()
-	for slot := range 3 {
-		m := w.party(t, slot).mutex
-		wg.Go(func() {
-			for range rounds {
-				if err := m.Lock(bg); err != nil {
-					t.Error(err)
+	best := time.Hour
+	for range 11 {
+		w := newWorld(t)
+		a := w.party(t, 0)
+		want(t, "Lock", a.mutex.Lock(bg), nil)
+		done := make(chan error, 3)
+		for slot := 1; slot <= cap(done); slot++ {
+			p := w.party(t, slot)
+			go func() {
+				if err := p.mutex.Lock(bg); err != nil {
+					done <- err
+					return
 				}
-				// Long enough for the others to fall asleep.
-				for at := time.Now(); time.Since(at) < 200*time.Microsecond; {
-				}
-				if err := m.Unlock(); err != nil {
-					t.Error(err)
-				}
-			}
-		})
+				done <- p.mutex.Unlock()
+			}()
+			until(t, "it sleeps", func() bool { return robust.Sleeps(p.mutex) > 0 })
+		}
+		begin := time.Now()
+		want(t, "Unlock", a.mutex.Unlock(), nil)
+		for range cap(done) {
+			want(t, "Lock and Unlock", soon(t, "the lock", done), nil)
+		}
+		best = min(best, time.Since(begin))
 	}
-	wg.Wait()
-	t.Logf("%d locks in %v, %d probes", 3*rounds, time.Since(begin), w.probes.Load())
-	if n := w.probes.Load(); n > rounds/4 {
-		t.Errorf("%d slices went by", n)
+	t.Logf("%v at best", best)
+	if best > 20*time.Millisecond {
+		t.Errorf("it takes %v at best: somebody sleeps on", best)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 const MaxPermits = maxHeld
 
 // A semaphore's total is its value. A share is how many permits the process has
-// taken and not given back, as far as that does not exceed the initial value.
+// taken and not given back, up to maxHeld.
 const (
 	opTake op = 1 + iota
 	opGive
@@ -105,12 +105,9 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 
 // TryAcquire takes a permit if there is one.
 func (s *Semaphore) TryAcquire() (bool, error) {
-	v := s.t.change(s.me, func(value, held uint32) (uint32, op, bool) {
-		switch {
-		case value == 0:
+	v := s.t.change(s.me, func(value, _ uint32) (uint32, op, bool) {
+		if value == 0 {
 			return 0, opKeep, false
-		case held >= s.limit:
-			return value - 1, opKeep, true
 		}
 		return value - 1, opTake, true
 	})
