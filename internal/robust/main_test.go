@@ -155,7 +155,8 @@ func must(err error) {
 	}
 }
 
-// servePeer carries out orders until its input ends, and says how each went.
+// servePeer carries out orders, and says how each went. The process ends with its
+// input, even in the middle of an order: a test that is killed leaves none behind.
 func servePeer(handle string) {
 	seg, err := shm.OpenHandle(handle, spec, nil)
 	must(err)
@@ -163,8 +164,15 @@ func servePeer(handle string) {
 	must(err)
 	p.seg = seg
 	fmt.Println("ready")
-	for s := bufio.NewScanner(os.Stdin); s.Scan(); {
-		words := strings.Fields(s.Text())
+	given := make(chan string, 1000) // as many as a test may tell ahead
+	go func() {
+		for s := bufio.NewScanner(os.Stdin); s.Scan(); {
+			given <- s.Text()
+		}
+		os.Exit(0)
+	}()
+	for order := range given {
+		words := strings.Fields(order)
 		err := orders[words[0]](p, words[1:])
 		if err == nil {
 			fmt.Println("ok")
@@ -172,7 +180,6 @@ func servePeer(handle string) {
 			fmt.Println(answer(err))
 		}
 	}
-	must(seg.Close())
 }
 
 // answer names an error.
