@@ -28,7 +28,8 @@ func (r *Report) problem(format string, args ...any) {
 // Fsck checks that every block is exactly one of free, live and reachable, or
 // retired. The callback calls visit with each block that is referred to, once per
 // reference; visit returns false for one that can't be followed. While others work on the
-// arena, what they are in the middle of is reported too.
+// arena, what they are in the middle of is reported too. Problems name the incarnation
+// of a block: one that is there again at the next look is the same.
 func (a *Arena) Fsck(reach func(visit func(ref uint64, what string) bool)) *Report {
 	r := new(Report)
 	visited := make(map[uint64]string)
@@ -60,8 +61,8 @@ func (a *Arena) checkReference(r *Report, ref uint64, what string) bool {
 			return false
 		}
 	}
-	if s := State(a.HeadOf(ref).Load()); s != Live {
-		r.problem("block %#x of %s: state %d, not live", ref, what, s)
+	if h := a.HeadOf(ref).Load(); State(h) != Live {
+		r.problem("block %#x of %s, incarnation %d: state %d, not live", ref, what, Inc(h), State(h))
 		return false
 	}
 	return true
@@ -106,18 +107,18 @@ func (a *Arena) checkChunk(r *Report, i int, visited map[uint64]string) {
 
 func (a *Arena) count(r *Report, ref uint64, size int, visited map[uint64]string) {
 	r.Blocks++
-	switch s := State(a.HeadOf(ref).Load()); s {
+	switch h := a.HeadOf(ref).Load(); State(h) {
 	case Filling:
 		r.Free++
 	case Live:
 		r.Live++
 		r.Bytes += int64(size)
 		if visited[ref] == "" {
-			r.problem("block %#x of %d bytes: live, and nothing refers to it", ref, size)
+			r.problem("block %#x of %d bytes, incarnation %d: live, and nothing refers to it", ref, size, Inc(h))
 		}
 	case Retired:
 		r.Retired++
 	default:
-		r.problem("block %#x: unknown state %d", ref, s)
+		r.problem("block %#x, incarnation %d: unknown state", ref, Inc(h))
 	}
 }

@@ -134,26 +134,34 @@ func (s *Store) reachEntry(w uint64, visit func(uint64, string) bool, refers fun
 }
 
 // Check tells what is wrong with a table that nobody is changing: a key in the wrong
-// segment, or counts that are not those of its entries.
+// segment, or counts that are not those of its entries. If somebody is, that shows as
+// well; problems name the version of the stripe, so that one that is there again at the
+// next look is the same.
 func (t *Table) Check() (problems []string) {
 	s := t.s
 	for i := range t.count {
+		l := &s.stripes[t.lockOf(i)]
+		problem := func(format string, args ...any) {
+			problems = append(problems, fmt.Sprintf("stripe %d, version %d: ", i, l.ver.Load())+fmt.Sprintf(format, args...))
+		}
 		count, size := uint64(0), uint64(0)
 		if first, d, _ := t.directory(i); first != 0 && !t.fits(first, d) {
-			problems = append(problems, fmt.Sprintf("stripe %d: a directory of depth %d in a smaller block", i, d))
+			problem("a directory of depth %d in a smaller block", d)
 			continue
 		}
 		for p, more := uint64(0), true; more; {
 			seg, err := t.segmentAt(i, p)
 			if err != nil {
-				return append(problems, err.Error())
+				problem("%v", err)
+				return problems
 			}
 			if seg == 0 {
 				break
 			}
 			hdr := s.words[seg+wordHdr].Load()
 			if !owns(hdr, p) {
-				return append(problems, fmt.Sprintf("stripe %d: the segment of position %#x has header %#x", i, p, hdr))
+				problem("the segment of position %#x has header %#x", p, hdr)
+				return problems
 			}
 			for b := range buckets {
 				for j := range slotsEach {
@@ -162,7 +170,7 @@ func (t *Table) Check() (problems []string) {
 						continue
 					}
 					if !owns(hdr, tagOf(w)<<40) {
-						problems = append(problems, fmt.Sprintf("stripe %d: an entry with tag %#x in a segment with header %#x", i, tagOf(w), hdr))
+						problem("an entry with tag %#x in a segment with header %#x", tagOf(w), hdr)
 					}
 					count++
 					_, n, _ := s.Arena.Page(refOf(w))
@@ -173,13 +181,13 @@ func (t *Table) Check() (problems []string) {
 		}
 		line := t.lineOf(i)
 		if c := s.words[line+lineCount].Load(); c != count {
-			problems = append(problems, fmt.Sprintf("stripe %d: %d entries, counted as %d", i, count, c))
+			problem("%d entries, counted as %d", count, c)
 		}
 		if c := s.words[line+lineBytes].Load(); c != size {
-			problems = append(problems, fmt.Sprintf("stripe %d: %d bytes, counted as %d", i, size, c))
+			problem("%d bytes, counted as %d", size, c)
 		}
-		if l := &s.stripes[t.lockOf(i)]; l.lock.Load() == 0 && l.op.Load() != opNone {
-			problems = append(problems, fmt.Sprintf("stripe %d: op %d without a holder", i, l.op.Load()))
+		if l.lock.Load() == 0 && l.op.Load() != opNone {
+			problem("op %d without a holder", l.op.Load())
 		}
 	}
 	return problems
