@@ -104,18 +104,16 @@ func (o *Object) Label() string {
 	return o.Name
 }
 
-// Objects returns the objects, by name, then those without one, by id.
+// Objects returns the objects, by name, then those without one, by id. With an error,
+// which says what is damaged, it returns the rest.
 func (n *Inspection) Objects() ([]Object, error) {
 	s, err := n.m.survey()
-	if err != nil {
-		return nil, wrap("inspect", n.name, err)
-	}
 	names := s.names()
 	objects := make([]Object, 0, len(s.objects))
 	for i := range s.objects {
 		o := &s.objects[i]
-		if o.err != nil {
-			return nil, wrap("inspect", n.name, fmt.Errorf("object %d: %w", o.id, o.err))
+		if o.err != nil && err == nil {
+			err = fmt.Errorf("object %d: %w", o.id, o.err)
 		}
 		objects = append(objects, n.m.describe(names[o.id], o))
 	}
@@ -130,7 +128,7 @@ func (n *Inspection) Objects() ([]Object, error) {
 		}
 		return 1
 	})
-	return objects, nil
+	return objects, wrap("inspect", n.name, err)
 }
 
 func (m *space) describe(name string, o *surveyed) Object {

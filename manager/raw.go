@@ -54,6 +54,9 @@ func openRaw(m *space, name string) (*RawDict, error) {
 // Types returns what keys and values are, as "string to plain int (8 bytes)".
 func (d *RawDict) Types() string { return d.record.text }
 
+// Refers tells whether values are references to objects.
+func (d *RawDict) Refers() bool { return d.record.flags&recordRefers != 0 }
+
 // Get returns the encoding of the value of key, and false if there is none.
 func (d *RawDict) Get(key []byte) ([]byte, bool, error) {
 	v, ok, err := d.d.Get(string(key))
@@ -83,7 +86,7 @@ func (d *RawDict) Update(key []byte, f func(old []byte, ok bool) ([]byte, error)
 }
 
 func (d *RawDict) writable() error {
-	if d.record.flags&recordRefers != 0 {
+	if d.Refers() {
 		return fmt.Errorf("%w: its values refer to objects", ErrType)
 	}
 	return nil
