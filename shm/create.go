@@ -129,8 +129,14 @@ func build(path string, d *draft, h *header, sp *Spec, o *Options) (*Segment, er
 			return nil, noSpace(d.f, int64(h.fileSize), err)
 		}
 	}
-	if err := allocate(d.f, int64(h.fileSize)-sp.Reserve); err != nil {
+	end := int64(h.fileSize - h.behind) // of the reserve
+	if err := allocate(d.f, 0, end-sp.Reserve); err != nil {
 		return nil, err
+	}
+	if h.behind > 0 {
+		if err := allocate(d.f, end, int64(h.behind)); err != nil {
+			return nil, err
+		}
 	}
 	fi, err := d.f.Stat()
 	if err != nil {

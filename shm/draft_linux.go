@@ -106,14 +106,15 @@ func (d *draft) discard() {
 	d.f.Close()
 }
 
-// allocate gives an empty file at least this size and really takes the space, so
-// that no access to the mapping can find the file system full, which is SIGBUS.
-func allocate(f *os.File, size int64) error {
-	err := fallocate(int(f.Fd()), 0, 0, size)
+// allocate really takes the space of n bytes of a new file from off on, and makes
+// it that long, so that no access to the mapping can find the file system full,
+// which is SIGBUS.
+func allocate(f *os.File, off, n int64) error {
+	err := fallocate(int(f.Fd()), 0, off, n)
 	if err == unix.EOPNOTSUPP {
-		err = writeZeros(f.WriteAt, 0, size)
+		err = writeZeros(f.WriteAt, off, n)
 	}
-	return noSpace(f, size, err)
+	return noSpace(f, n, err)
 }
 
 // fallocate is fallocate(2), which signals interrupt.

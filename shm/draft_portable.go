@@ -54,6 +54,6 @@ func (d *draft) discard() {
 	d.live.close()
 }
 
-// allocate gives an empty file its size and really takes the space, so that
-// no access to the mapping can find the file system full.
-func allocate(f *os.File, size int64) error { return noSpace(f, size, writeZeros(f.WriteAt, 0, size)) }
+// allocate really takes the space of n bytes of a new file from off on, and makes
+// it that long, so that no access to the mapping can find the file system full.
+func allocate(f *os.File, off, n int64) error { return noSpace(f, n, writeZeros(f.WriteAt, off, n)) }

@@ -53,6 +53,43 @@ func TestAllocate(t *testing.T) {
 	}
 }
 
+// TestMirrorBehindReserve has a body that is mirrored and can grow: the part that
+// grows takes no space at first, whoever opens it, and the mirror is of the last bytes.
+func TestMirrorBehindReserve(t *testing.T) {
+	page := int64(os.Getpagesize())
+	o := &shm.Options{Dir: testDir(t), Prefault: true}
+	spec := &shm.Spec{Kind: "both", Layout: 1, Size: 5 * page, Mirror: 2 * page, Reserve: 1000 * page}
+	a := must(shm.CreateSpec("both", spec, o))(t)
+	defer a.Close()
+	b := must(shm.OpenSpec("both", &shm.Spec{Kind: "both", Layout: 1}, o))(t)
+	defer b.Close()
+	size := 1005 * page
+	if a.Mirrored() {
+		size += 2 * page
+	}
+	if int64(len(a.Body())) != size || int64(len(b.Body())) != size || a.Mirrored() != shm.CanMirror {
+		t.Fatalf("bodies of %d and %d bytes, not %d", len(a.Body()), len(b.Body()), size)
+	}
+	before := spaceOf(t, a.Path())
+	if before >= 1000*page {
+		t.Errorf("it takes %d bytes", before)
+	}
+	if err := a.Allocate(3*page, 4*page); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []int64{0, 3*page - 1, 3 * page, 7*page - 1, 1003 * page, 1005*page - 1} {
+		a.Body()[i] = byte(i/page + 1)
+	}
+	for _, i := range []int64{0, 3*page - 1, 3 * page, 7*page - 1, 1003 * page, 1005*page - 1} {
+		if b.Body()[i] != byte(i/page+1) || shm.CanMirror && i >= 1003*page && b.Body()[i+2*page] != byte(i/page+1) {
+			t.Errorf("byte %d", i)
+		}
+	}
+	if grown := spaceOf(t, a.Path()) - before; grown != 4*page && spaceCounts {
+		t.Errorf("grew by %d bytes", grown)
+	}
+}
+
 // TestAllocateRefuses wants an error for every range that is not pages of the body.
 func TestAllocateRefuses(t *testing.T) {
 	page := int64(os.Getpagesize())
@@ -73,7 +110,8 @@ func TestAllocateRefuses(t *testing.T) {
 	for _, sp := range []shm.Spec{
 		{Kind: "growing", Size: page, Reserve: -page},
 		{Kind: "growing", Size: page, Reserve: 1},
-		{Kind: "growing", Size: page, Reserve: page, Mirror: page},
+		{Kind: "growing", Size: page + 1, Reserve: page, Mirror: page},
+		{Kind: "growing", Size: page, Reserve: page, Mirror: 2 * page},
 		{Kind: "growing", Size: page, Reserve: math.MaxInt64 / page * page},
 	} {
 		if s, err := shm.CreateSpec("refused", &sp, o); !errors.Is(err, shm.ErrSize) {

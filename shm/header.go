@@ -30,13 +30,14 @@ func newHeader(sp *Spec, o *Options, id [16]byte) (*header, error) {
 	if sp.Size <= 0 || sp.Size > math.MaxInt64/4-bodyOff-page {
 		return nil, fmt.Errorf("%w: %d bytes", ErrSize, sp.Size)
 	}
-	if sp.Reserve < 0 || sp.Reserve%page != 0 || sp.Reserve > math.MaxInt64/4 || sp.Reserve > 0 && sp.Mirror > 0 {
+	if sp.Reserve < 0 || sp.Reserve%page != 0 || sp.Reserve > math.MaxInt64/4 {
 		return nil, fmt.Errorf("%w: reserve of %d bytes behind %d", ErrSize, sp.Reserve, sp.Size)
 	}
-	body := roundUp(sp.Size, page) + sp.Reserve
+	body := roundUp(sp.Size, page)
 	if sp.Mirror < 0 || sp.Mirror > body || sp.Mirror%page != 0 || sp.Mirror > 0 && body != sp.Size {
 		return nil, fmt.Errorf("%w: mirror of %d bytes of %d: not whole pages of it", ErrSize, sp.Mirror, sp.Size)
 	}
+	body += sp.Reserve
 	if total := bodyOff + body + sp.Mirror; int64(int(total)) != total {
 		return nil, fmt.Errorf("%w: %d bytes can't be mapped on this platform", ErrSize, total)
 	}
@@ -60,6 +61,9 @@ func newHeader(sp *Spec, o *Options, id [16]byte) (*header, error) {
 	}
 	if o.Persistent {
 		h.flags |= flagPersistent
+	}
+	if sp.Reserve > 0 {
+		h.behind = uint64(sp.Mirror)
 	}
 	if canMirror {
 		h.mirror = uint64(sp.Mirror)
@@ -159,8 +163,9 @@ func (h *header) checkSizes(size int64) error {
 		return fmt.Errorf("%w: %d bytes used of a body of %d", ErrSize, h.size, h.bodySize)
 	case h.mirror > h.bodySize || h.mirror%pageSize != 0:
 		return fmt.Errorf("%w: mirror of %d bytes of a body of %d", ErrSize, h.mirror, h.bodySize)
-	case h.reserve > h.bodySize || h.reserve%pageSize != 0 || h.reserve > 0 && h.mirror > 0:
-		return fmt.Errorf("%w: reserve of %d bytes of a body of %d", ErrSize, h.reserve, h.bodySize)
+	case h.behind > h.bodySize || h.behind%pageSize != 0 || h.reserve > h.bodySize-h.behind || h.reserve%pageSize != 0 ||
+		h.reserve > 0 && h.mirror > h.behind:
+		return fmt.Errorf("%w: reserve of %d bytes, %d before the end of a body of %d", ErrSize, h.reserve, h.behind, h.bodySize)
 	}
 	if total := h.fileSize + h.mirror; int64(total) < 0 || uint64(int(total)) != total {
 		return fmt.Errorf("%w: %d bytes can't be mapped on this platform", ErrSize, total)

@@ -56,8 +56,9 @@ type header struct {
 	kind     [kindLen]byte // zero-padded
 	id       [16]byte      // random
 	boot     [16]byte      // of the kernel; zero: unknown
-	reserve  uint64        // bytes at the end of the body that were not allocated at creation
-	_        [88]byte
+	reserve  uint64        // bytes of the body that were not allocated at creation
+	behind   uint64        // bytes of the body behind them
+	_        [80]byte
 	typ      [typeLen]byte
 	_        [56]byte
 }

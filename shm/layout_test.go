@@ -25,7 +25,7 @@ func TestLayout(t *testing.T) {
 		"magic": offMagic, "endian": offEndian, "version": offVersion, "flags": offFlags, "crc": 20, "fileSize": offFileSize,
 		"slotOff": offSlotOff, "slotSize": offSlotSize, "slots": offSlots, "bodyOff": offBodyOff, "bodySize": offBodySize,
 		"size": offSize, "mirror": offMirror, "created": 80, "layout": 88, "typeSum": 96, "typeLen": 104, "kind": 112,
-		"id": 128, "boot": offBoot, "reserve": 160, "typ": 256,
+		"id": 128, "boot": offBoot, "reserve": 160, "behind": 168, "typ": 256,
 	})
 	check(shm.SlotType, 512, map[string]uintptr{
 		"state": 0, "generation": 8, "pid": 16, "start": 24, "pidNS": 32, "joined": 40, "command": 48, "counters": 128,

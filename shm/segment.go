@@ -59,7 +59,15 @@ func newSegment(path string, f *os.File, fi fs.FileInfo, live *liveness, h *head
 		mapped: m, body: m[h.bodyOff:], table: table, slot: -1, live: live,
 	}
 	s.uses.Store(2)
-	m[:uint64(len(m))-h.reserve].advise(o)
+	if h.reserve == 0 {
+		m.advise(o)
+	} else {
+		end := h.fileSize - h.behind
+		m[:end-h.reserve].advise(o)
+		if end < uint64(len(m)) {
+			m[end:].advise(o)
+		}
+	}
 	live.wait = o.dirWait
 	if keepFile {
 		s.file = f

@@ -28,10 +28,11 @@ type Spec struct {
 	// multiples of the page size. Where the platform can't, the segment is
 	// created without: see [Segment.Mirrored].
 	Mirror int64
-	// Reserve, at creation, is how many bytes of the body follow the first Size
-	// without taking space, a multiple of the page size. They must not be touched
-	// before [Segment.Allocate] took it: an access that finds the file system full
-	// kills the process. A body has a Mirror or a Reserve, not both.
+	// Reserve, at creation, is how many bytes the body has besides Size, without
+	// taking space, a multiple of the page size. They follow the first Size bytes,
+	// all but those of the Mirror, which stay the last ones. They must not be
+	// touched before [Segment.Allocate] took the space: an access that finds the
+	// file system full kills the process.
 	Reserve int64
 	// Slots is the number of process slots at creation; 0 means Options.Slots.
 	Slots int
