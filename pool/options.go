@@ -129,6 +129,7 @@ func (s *settings) ring(producers bool) *ringqueue.Options {
 	return &ringqueue.Options{
 		Dir:            s.Dir,
 		Capacity:       s.capacity,
+		MaxLarge:       -1, // what is too large for a quarter of the ring is an error of the task
 		Wait:           s.Wait,
 		MaxAttempts:    -1, // a record that kills workers is the table's business
 		SingleProducer: !producers,

@@ -29,6 +29,7 @@ func (q *Queue[T]) PutMany(ctx context.Context, vs []T) (int, error) {
 		e.buf = e.buf[:0]
 		k := 0
 		var bad error
+		var large []byte // the record behind the others
 		for k < batchItems && n+k < len(vs) && len(e.buf) < q.r.Capacity()/4 {
 			before := len(e.buf)
 			buf, err := q.codec.Append(e.buf, &vs[n+k])
@@ -41,6 +42,9 @@ func (q *Queue[T]) PutMany(ctx context.Context, vs []T) (int, error) {
 				bad = q.r.tooLarge(size)
 				e.buf = buf[:before]
 				break
+			} else if size > q.r.MaxInline() {
+				large, e.buf = buf[before:], buf[:before]
+				break
 			} else {
 				lengths[k] = uint32(size)
 			}
@@ -48,6 +52,11 @@ func (q *Queue[T]) PutMany(ctx context.Context, vs []T) (int, error) {
 		}
 		put, err := q.r.putRun(ctx, e.buf, lengths[:k])
 		n += put
+		if err == nil && large != nil {
+			if err = q.r.putBytes(ctx, large); err == nil {
+				n++
+			}
+		}
 		if err != nil {
 			return n, err
 		}
@@ -61,8 +70,13 @@ func (q *Queue[T]) PutMany(ctx context.Context, vs []T) (int, error) {
 // putManyPlain is PutMany for items that all take the same room.
 func (q *Queue[T]) putManyPlain(ctx context.Context, vs []T) (int, error) {
 	r := q.r
-	if q.size > r.maxRecord {
-		return 0, r.tooLarge(int(q.size))
+	if q.size > r.inline {
+		for n := range vs {
+			if err := q.Put(ctx, vs[n]); err != nil {
+				return n, err
+			}
+		}
+		return len(vs), nil
 	}
 	most := min(batchItems, max(min(r.core.blocks/4, maxBatchBlocks)/q.blocks, 1))
 	if r.maxItems > 0 {
@@ -263,7 +277,7 @@ func (q *Queue[T]) TryGetMany(dst []T) (int, error) {
 		if err := r.enter(&r.get.side); err != nil {
 			return total, r.wrap("get", err)
 		}
-		if r.get.sole && q.flat {
+		if r.get.sole && q.flat && q.size <= r.inline {
 			n, err := q.getSeries(dst[total:])
 			total += n
 			if err == nil {
@@ -367,7 +381,7 @@ func (q *Queue[T]) copyRun(loans []loan, dst []T) bool {
 // error of those that could not.
 func (q *Queue[T]) decodeRun(loans []loan, dst []T) (n int, bad error) {
 	for _, l := range loans {
-		src, ok := q.r.span(l.pos, l.word.length())
+		src, ok := q.r.lent(l)
 		if !ok {
 			bad = q.r.fail("get", corrupt)
 		} else if err := q.decode(src, &dst[n]); err != nil {
@@ -389,7 +403,7 @@ func (q *Queue[T]) takeRunSlow(loans []loan, dst []T) (n int, bad error) {
 	var lengths [batchItems]int
 	k := 0
 	for _, l := range loans {
-		src, ok := r.span(l.pos, l.word.length())
+		src, ok := r.lent(l)
 		if !ok {
 			bad = r.fail("get", corrupt)
 			continue
@@ -415,8 +429,14 @@ func (q *Queue[T]) takeRunSlow(loans []loan, dst []T) (n int, bad error) {
 // takenRun counts, releases and makes known a run of records.
 func (r *Ring) takenRun(loans []loan) {
 	var bytes uint64
+	large := false
 	for _, l := range loans {
 		bytes += l.word.length()
+		large = large || l.word.large()
+	}
+	if large {
+		r.takenMixed(loans)
+		return
 	}
 	r.count(r.get.sole, r.get.items, uint64(len(loans)))
 	r.count(r.get.sole, r.get.bytes, bytes)
@@ -427,4 +447,12 @@ func (r *Ring) takenRun(loans []loan) {
 	r.release(loans[last])
 	r.reclaimRun(loans[0].pos, loans[last].pos+loans[last].word.blocks())
 	r.wakePutters()
+}
+
+// takenMixed is takenRun for a run with large records.
+func (r *Ring) takenMixed(loans []loan) {
+	for _, l := range loans {
+		b, _ := r.lent(l)
+		r.takenOne(l, uint64(len(b)))
+	}
 }

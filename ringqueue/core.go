@@ -39,6 +39,8 @@ type core struct {
 	dropped   dirty
 
 	shutdown *atomic.Uint32 // shutdownFlag; set once or twice, never cleared
+
+	large *large // where records by reference are; nil: there are none
 }
 
 // A status is the outcome of a step that did not fail halfway.
@@ -51,6 +53,7 @@ const (
 	blocked        // the next record is still being written by its owner
 	ended          // shut down
 	corrupt        // the words contradict each other: not written by this protocol
+	noSpace        // no memory for a large record, and nobody who could give any back
 )
 
 // maxSteps bounds every loop over shared words. Each round of a correct ring

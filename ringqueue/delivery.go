@@ -24,7 +24,7 @@ type Delivery[T any] struct {
 //
 // The record stays in the ring until it is acknowledged, and those behind it
 // can't be reclaimed before: consumers that work long on an item should be few
-// enough for the capacity.
+// enough for the capacity. A record by reference leaves the ring at once.
 func (q *Queue[T]) Receive(ctx context.Context) (Delivery[T], error) {
 	d, err := q.TryReceive()
 	if err != error(q.r.get.errEmpty) {
@@ -102,7 +102,7 @@ func (d *Delivery[T]) end(op string) (Lease, error) {
 		return Lease{}, &Error{Op: op, Err: ErrDone}
 	}
 	l := Lease{r: d.r, loan: d.loan}
-	l.buf, _ = d.r.span(d.loan.pos, d.loan.word.length())
+	l.buf, _ = d.r.lent(d.loan)
 	d.r = nil
 	return l, nil
 }

@@ -26,6 +26,11 @@
 // anybody can recompute and help forward. Nobody waits for anybody, but for the
 // record at the head to be committed, because the order is kept.
 //
+// A record of more than a quarter of the ring is carried by reference: it lies in
+// memory of its own in the same file, where it is written and read in place as well.
+// Handing it over costs the same whatever its size, and whoever has borrowed it keeps
+// no place in the ring: such a lease may be long.
+//
 // Guarantees:
 //
 //   - First deliveries are in the order in which the records were reserved.
@@ -72,11 +77,17 @@
 //
 // # Limits
 //
-//   - A record is at most a quarter of the capacity, and 16 MiB − 1 byte.
+//   - A record in the ring is at most a quarter of the capacity, and 8 MiB − 1 byte;
+//     one by reference as large as Options.MaxRecord and Options.MaxLarge allow, and
+//     4 GiB − 64 KiB − 64 bytes. The file is longer by MaxLarge, 1 GiB by default,
+//     but takes space only for what was needed at one time, in units of 64 KiB.
 //   - Capacity is at most 512 MiB; 256 handles can hold a queue at once.
 //   - A record takes whole blocks of 64 bytes, plus 8 bytes for each.
-//   - A record that is borrowed for long holds up the reuse of the memory behind
-//     it: the ring fills.
+//   - A record in the ring that is borrowed for long holds up the reuse of the
+//     memory behind it: the ring fills. One by reference only keeps its own.
+//   - When the memory for records by reference is used up, puts of them wait, or
+//     return [ErrFull], as with a full ring. If the file system is full, and none of
+//     them is there that could make room by being taken, they return [ErrNoSpace].
 //   - Processes that share a queue trust each other's values, not each other's
 //     health: whoever may open the file may also write nonsense into it. Nonsense
 //     is an error ([ErrCorrupt]) or a wrong record, but never a panic, a fault, an

@@ -47,7 +47,7 @@ func TestImpossibleGeometryIsRefused(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := &ringqueue.Options{Dir: tempDir(t), Capacity: hostileCapacity, Persistent: true}
+			o := &ringqueue.Options{Dir: tempDir(t), Capacity: hostileCapacity, MaxLarge: -1, Persistent: true}
 			if tt.name == "257 slots" {
 				o.Capacity = 8 * hostileCapacity
 			}
@@ -71,7 +71,7 @@ func TestImpossibleGeometryIsRefused(t *testing.T) {
 // TestLimitsAreCheckedCopies: an open queue keeps to the limits that were
 // checked, whatever somebody has written there since.
 func TestLimitsAreCheckedCopies(t *testing.T) {
-	o := &ringqueue.Options{Dir: tempDir(t), Capacity: hostileCapacity, MaxItems: 5}
+	o := &ringqueue.Options{Dir: tempDir(t), Capacity: hostileCapacity, MaxItems: 5, MaxLarge: -1}
 	q, err := ringqueue.Create[[]byte]("q", o)
 	wantNil(t, "Create", err)
 	defer q.Close()

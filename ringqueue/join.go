@@ -62,8 +62,15 @@ func (w joinWait) Try() (bool, error) {
 	if r.closed.Load() {
 		return false, r.wrap("join", ErrClosed)
 	}
-	if !r.settled(r.core.loadShutdown() == shutdownNow) {
+	dropped := r.core.loadShutdown() == shutdownNow
+	if !r.settled(dropped) {
 		return false, nil
+	}
+	// Now those that left the ring, which they don't come back to.
+	if r.large != nil {
+		if taken, waiting := r.large.census(); taken > 0 || waiting > 0 && !dropped {
+			return false, nil
+		}
 	}
 	for slot := range r.seg.Slots() {
 		taken := r.seg.CounterOf(slot, shm.Gets).Load()

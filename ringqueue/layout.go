@@ -15,7 +15,7 @@ const Kind = "queue"
 
 // layoutVersion changes whenever a word's meaning or place in the body does.
 // A file of another layout is refused with [ErrLayout].
-const layoutVersion = 1
+const layoutVersion = 2
 
 // header is the start of a queue's segment body. The first line is written at
 // creation and never again; every other line is written by whom its comment
@@ -33,6 +33,7 @@ const layoutVersion = 1
 //	   896  idle                waiters of Join, wakers
 //	  1024  reserved
 //	  4096  words               8 bytes a block
+//	     …  large records       if there may be any: see largeGeometry
 //	     …  data                64 bytes a block, page-aligned, up to the end
 type header struct {
 	capacity  uint64 // bytes of data; blocks × 64
@@ -41,7 +42,8 @@ type header struct {
 	poison    uint64 // deliveries; 0: unlimited
 	modes     uint64 // modeSole…
 	lapBits   uint64
-	_         [128 - 6*8]byte
+	chunks    uint64 // of 64 KiB, for large records; 0: there are none
+	_         [128 - 7*8]byte
 
 	tail    atomic.Uint64
 	_       [120]byte
@@ -55,7 +57,9 @@ type header struct {
 	shutdown  atomic.Uint32 // shutdownFlag
 	producer  atomic.Uint32 // slot+1 of the sole producer; 0: none
 	consumer  atomic.Uint32 // slot+1 of the sole consumer; 0: none
-	_         [128 - 2*8 - 3*4]byte
+	large     atomic.Uint32 // whether the tables for large records have space: see largeReady
+	returned  atomic.Uint64 // dirty: large records may have been given back
+	_         [128 - 3*8 - 4*4]byte
 
 	notEmpty atomic.Uint32
 	_        [124]byte
@@ -98,16 +102,23 @@ func roundCapacity(n int) (uint64, error) {
 	return 1 << bits.Len64(c-1), nil
 }
 
-// dataOffset returns where the data of a queue of so many blocks starts. It is
-// a multiple of every page size up to 64 KiB, so that a file made on one
-// kernel can be mapped twice on another.
-func dataOffset(blocks uint64) uint64 {
+// largeOffset returns where the memory for large records starts in a queue of so
+// many blocks, and without any, the data. It is a multiple of every page size up
+// to 64 KiB, so that a file made on one kernel can be mapped twice on another.
+func largeOffset(blocks uint64) uint64 {
 	const align = 64 << 10
 	return (wordsOffset + blocks*8 + align - 1) &^ (align - 1)
 }
 
-// bodySize returns the bytes of body that a queue of the given capacity needs.
-func bodySize(capacity uint64) int64 { return int64(dataOffset(capacity/blockSize) + capacity) }
+// dataOffset returns where the data of a queue of so many blocks starts, with so
+// many chunks for large records.
+func dataOffset(blocks, chunks uint64) uint64 {
+	return largeOffset(blocks) + uint64(largeSize(blocks, chunks))
+}
+
+// bodySize returns the bytes of body that a queue of the given capacity takes from
+// the beginning: all but the memory for large records.
+func bodySize(capacity uint64) int64 { return int64(largeOffset(capacity/blockSize) + capacity) }
 
 // A view is a queue's body as typed memory. What creation wrote is copied when
 // it is checked: it may change in the file, and the mapping may be gone.
@@ -115,6 +126,7 @@ type view struct {
 	core
 	hdr       *header
 	maxRecord uint64
+	inline    uint64 // bytes of the largest record that lies in the ring
 	modes     uint64
 }
 
@@ -125,7 +137,11 @@ func newView(seg *shm.Segment) (*view, error) {
 	if n := seg.Slots(); n > maxOwners {
 		return nil, fmt.Errorf("%w: %d slots, and words that can name %d", ErrCorrupt, n, maxOwners)
 	}
-	return viewOf(seg.Body(), seg.Mirrored(), seg.Slot())
+	v, err := viewOf(seg.Body(), seg.Mirrored(), seg.Slot())
+	if err == nil && v.large != nil {
+		v.large.host = seg
+	}
+	return v, err
 }
 
 func viewOf(body []byte, mirrored bool, me int) (*view, error) {
@@ -135,7 +151,7 @@ func viewOf(body []byte, mirrored bool, me int) (*view, error) {
 	}
 	// Each is read once.
 	capacity, maxItems, maxRecord := h.capacity, h.maxItems, h.maxRecord
-	poison, modes, lapBits := h.poison, h.modes, h.lapBits
+	poison, modes, lapBits, chunks := h.poison, h.modes, h.lapBits, h.chunks
 	if capacity > maxCapacity || capacity%blockSize != 0 {
 		return nil, fmt.Errorf("%w: capacity of %d bytes", ErrCorrupt, capacity)
 	}
@@ -143,9 +159,14 @@ func viewOf(body []byte, mirrored bool, me int) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if maxItems > maxBlocks || maxRecord > maxLength || maxRecord > capacity/4 || poison > maxAttempt || modes&^modesKnown != 0 {
-		return nil, fmt.Errorf("%w: %d items, records of %d bytes, %d deliveries, modes %#x, in %d bytes",
-			ErrCorrupt, maxItems, maxRecord, poison, modes, capacity)
+	inline := min(capacity/4, maxInline)
+	if maxItems > maxBlocks || chunks > maxChunks || maxRecord > max(inline, largest(chunks)) || poison > maxAttempt || modes&^modesKnown != 0 {
+		return nil, fmt.Errorf("%w: %d items, records of %d bytes, %d deliveries, modes %#x, in %d bytes and %d chunks",
+			ErrCorrupt, maxItems, maxRecord, poison, modes, capacity, chunks)
+	}
+	large, err := newLarge(body, h, g.blocks, chunks)
+	if err != nil {
+		return nil, err
 	}
 	words, err := mem.Slice[atomic.Uint64](body, wordsOffset, int(g.blocks))
 	if err != nil {
@@ -155,13 +176,14 @@ func viewOf(body []byte, mirrored bool, me int) (*view, error) {
 	if mirrored {
 		length *= 2
 	}
-	data, err := mem.Slice[byte](body, int(dataOffset(g.blocks)), int(length))
+	data, err := mem.Slice[byte](body, int(dataOffset(g.blocks, chunks)), int(length))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return &view{
 		hdr:       h,
 		maxRecord: maxRecord,
+		inline:    min(maxRecord, inline),
 		modes:     modes,
 		core: core{
 			geometry:  g,
@@ -176,6 +198,7 @@ func viewOf(body []byte, mirrored bool, me int) (*view, error) {
 			redeliver: dirty{&h.redeliver},
 			dropped:   dirty{&h.dropped},
 			shutdown:  &h.shutdown,
+			large:     large,
 		},
 	}, nil
 }

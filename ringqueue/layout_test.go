@@ -19,6 +19,7 @@ func TestLayout(t *testing.T) {
 		{"poison", unsafe.Offsetof(h.poison), 24},
 		{"modes", unsafe.Offsetof(h.modes), 32},
 		{"lapBits", unsafe.Offsetof(h.lapBits), 40},
+		{"chunks", unsafe.Offsetof(h.chunks), 48},
 		{"tail", unsafe.Offsetof(h.tail), 128},
 		{"consume", unsafe.Offsetof(h.consume), 256},
 		{"reclaim", unsafe.Offsetof(h.reclaim), 384},
@@ -27,6 +28,8 @@ func TestLayout(t *testing.T) {
 		{"shutdown", unsafe.Offsetof(h.shutdown), 528},
 		{"producer", unsafe.Offsetof(h.producer), 532},
 		{"consumer", unsafe.Offsetof(h.consumer), 536},
+		{"large", unsafe.Offsetof(h.large), 540},
+		{"returned", unsafe.Offsetof(h.returned), 544},
 		{"notEmpty", unsafe.Offsetof(h.notEmpty), 640},
 		{"notFull", unsafe.Offsetof(h.notFull), 768},
 		{"idle", unsafe.Offsetof(h.idle), 896},
@@ -41,16 +44,26 @@ func TestLayout(t *testing.T) {
 		name      string
 		got, want uint64
 	}{
-		{"layoutVersion", layoutVersion, 1},
+		{"layoutVersion", layoutVersion, 2},
 		{"wordsOffset", wordsOffset, 4096},
 		{"blockSize", blockSize, 64},
 		{"modeSoleProducer", modeSoleProducer, 1},
 		{"modeSoleConsumer", modeSoleConsumer, 2},
 		{"shutdownDrain", shutdownDrain, 1},
 		{"shutdownNow", shutdownNow, 2},
-		{"dataOffset of 2 blocks", dataOffset(2), 64 << 10},
-		{"dataOffset of 7680 blocks", dataOffset(7680), 64 << 10}, // up to its last byte
-		{"dataOffset of 16384 blocks", dataOffset(16384), 192 << 10},
+		{"dataOffset of 2 blocks", dataOffset(2, 0), 64 << 10},
+		{"dataOffset of 7680 blocks", dataOffset(7680, 0), 64 << 10}, // up to its last byte
+		{"dataOffset of 16384 blocks", dataOffset(16384, 0), 192 << 10},
+		{"leases of 20 chunks", uint64(largeGeometry(2, 20).Base), 64<<10 + 256},
+		{"dataOffset with 20 chunks", dataOffset(2, 20), 64<<10 + 64<<10 + 20<<16},
+		{"referenceSize", referenceSize, 16},
+		{"blockHead", blockHead, 64},
+		{"byReference", byReference, 1 << 23},
+		{"largeReady", largeReady, 1},
+		{"largeClaimed", largeClaimed, 2},
+		{"leased", uint64(leased), 1},
+		{"returned", uint64(returned), 2},
+		{"a lease word", uint64(makeLease(0x1234567812345678, 0xab, 0x3f, leased)), 0x123456780002aff1},
 		{"bodySize of 1 MiB", uint64(bodySize(1 << 20)), 192<<10 + 1<<20},
 	} {
 		if c.got != c.want {

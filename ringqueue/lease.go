@@ -22,17 +22,16 @@ type Reservation struct {
 }
 
 // Reserve reserves room for a record of n bytes, 0 ≤ n ≤ MaxRecord. It waits
-// while the ring is full until ctx is done; the error is then both [ErrFull] and
-// the context's. A context that is done already does not fail a call that
-// needn't wait. Other errors: [ErrTooLarge], [ErrShutdown], [ErrRoleTaken],
-// [ErrClosed].
+// while the ring is full, or the memory for records by reference, until ctx is
+// done; the error is then both [ErrFull] and the context's. A context that is done
+// already does not fail a call that needn't wait. Other errors: [ErrTooLarge],
+// [ErrNoSpace], [ErrShutdown], [ErrRoleTaken], [ErrClosed].
 func (r *Ring) Reserve(ctx context.Context, n int) (Reservation, error) {
 	s, err := r.TryReserve(n)
 	if err != error(r.put.errFull) {
 		return s, err
 	}
-	m := blocksFor(uint64(n))
-	cl, err := r.waitClaim(ctx, m, func(bool) (claim, status) { return r.claimNow(m, 1, uint64(n), reserved) })
+	cl, err := r.waitClaim(ctx, r.blocksOf(uint64(n)), func(bool) (claim, status) { return r.claimAny(uint64(n)) })
 	if err != nil {
 		return Reservation{}, err
 	}
@@ -47,7 +46,7 @@ func (r *Ring) TryReserve(n int) (Reservation, error) {
 	if err := r.enter(&r.put.side); err != nil {
 		return Reservation{}, r.wrap("reserve", err)
 	}
-	cl, st := r.claimNow(blocksFor(uint64(n)), 1, uint64(n), reserved)
+	cl, st := r.claimAny(uint64(n))
 	if st != done {
 		r.leave(&r.put.side)
 		return Reservation{}, r.fail("put", st)
@@ -61,16 +60,16 @@ func (r *Ring) reservation(cl claim, n int) (Reservation, error) {
 	if r.put.sole {
 		err := r.seg.Acquire()
 		if err != nil {
-			r.abort(cl)
+			r.abortClaim(cl)
 		}
 		r.leave(&r.put.side)
 		if err != nil {
 			return Reservation{}, r.wrap("reserve", err)
 		}
 	} // else the side's use becomes the reservation's
-	buf, ok := r.span(cl.pos, uint64(n))
+	buf, ok := r.room(cl, uint64(n))
 	if !ok {
-		r.abort(cl)
+		r.abortClaim(cl)
 		r.seg.Release()
 		return Reservation{}, r.fail("reserve", corrupt)
 	}
@@ -97,7 +96,7 @@ func (s *Reservation) Commit(n int) error {
 		return s.r.wrap("commit", fmt.Errorf("%w: %d of %d reserved bytes", ErrTooLarge, n, len(s.buf)))
 	}
 	r := s.r
-	r.commit(s.claim, uint64(n))
+	r.commitClaim(s.claim, uint64(n))
 	tally(r.put.items, 1)
 	tally(r.put.bytes, uint64(n))
 	if futex.Notify(&r.hdr.notEmpty) {
@@ -115,7 +114,7 @@ func (s *Reservation) Abort() {
 		return
 	}
 	r := s.r
-	r.abort(s.claim)
+	r.abortClaim(s.claim)
 	tally(r.put.aborts, 1)
 	// Records behind it may have become the next ones, and its room free.
 	r.wakeAll()
@@ -136,7 +135,8 @@ func (r *Ring) wakeAll() {
 //
 // A Lease must not be copied after its first use, nor used by two goroutines at
 // once. It keeps the mapping alive, and holds up the reuse of the ring's memory
-// from its record on: a long lease fills the ring.
+// from its record on: a long lease fills the ring. That of a record by reference
+// keeps only the memory of the record.
 type Lease struct {
 	r    *Ring
 	loan loan
@@ -179,16 +179,16 @@ func (r *Ring) lease(l loan) (Lease, error) {
 	if r.get.sole {
 		err := r.seg.Acquire()
 		if err != nil {
-			r.requeue(l)
+			r.giveUp(l)
 		}
 		r.leave(&r.get.side)
 		if err != nil {
 			return Lease{}, r.wrap("borrow", err)
 		}
 	} // else the side's use becomes the lease's
-	buf, ok := r.span(l.pos, l.word.length())
+	buf, ok := r.lent(l)
 	if !ok {
-		r.release(l)
+		r.finish(l)
 		r.seg.Release()
 		return Lease{}, r.fail("borrow", corrupt)
 	}
@@ -215,8 +215,7 @@ func (l *Lease) Release() {
 	tally(r.get.items, 1)
 	tally(r.get.finished, 1)
 	tally(r.get.bytes, uint64(len(l.buf)))
-	r.release(l.loan)
-	r.freed(l.loan)
+	r.finish(l.loan)
 	futex.Notify(&r.hdr.idle)
 	l.r, l.buf = nil, nil
 	r.seg.Release()
@@ -231,7 +230,7 @@ func (l *Lease) Requeue() {
 		return
 	}
 	r := l.r
-	if r.requeue(l.loan) {
+	if r.giveUp(l.loan) {
 		tally(r.seg.Counter(shm.DeadLetters), 1)
 		r.reclaimAll()
 	} else {

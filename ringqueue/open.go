@@ -15,20 +15,21 @@ func createRing(name string, typ string, sum uint64, recordSize int, o *Options)
 	if err != nil {
 		return nil, &Error{Op: "create", Queue: name, Err: err}
 	}
-	spec := s.spec(typ, sum)
+	spec, p := s.spec(typ, sum)
 	seg, err := shm.CreateSpec(name, spec, o.segment())
 	if err != nil {
 		return nil, &Error{Op: "create", Queue: name, Err: err}
 	}
-	return newRing(seg, o)
+	return newRing(seg, p, o)
 }
 
 func openRing(name string, typ string, sum uint64, o *Options) (*Ring, error) {
-	seg, err := shm.OpenSpec(name, openSpec(typ, sum), o.segment())
+	spec, p := openSpec(typ, sum)
+	seg, err := shm.OpenSpec(name, spec, o.segment())
 	if err != nil {
 		return nil, &Error{Op: "open", Queue: name, Err: err}
 	}
-	return newRing(seg, o)
+	return newRing(seg, p, o)
 }
 
 func openOrCreateRing(name string, typ string, sum uint64, recordSize int, o *Options) (*Ring, error) {
@@ -36,22 +37,34 @@ func openOrCreateRing(name string, typ string, sum uint64, recordSize int, o *Op
 	if err != nil {
 		return nil, &Error{Op: "open", Queue: name, Err: err}
 	}
-	seg, err := shm.OpenOrCreateSpec(name, s.spec(typ, sum), o.segment())
+	spec, p := s.spec(typ, sum)
+	seg, err := shm.OpenOrCreateSpec(name, spec, o.segment())
 	if err != nil {
 		return nil, &Error{Op: "open", Queue: name, Err: err}
 	}
-	return newRing(seg, o)
+	return newRing(seg, p, o)
 }
 
 func openHandleRing(handle string, typ string, sum uint64, o *Options) (*Ring, error) {
-	seg, err := shm.OpenHandle(handle, openSpec(typ, sum), o.segment())
+	spec, p := openSpec(typ, sum)
+	seg, err := shm.OpenHandle(handle, spec, o.segment())
 	if err != nil {
 		return nil, &Error{Op: "open", Queue: handle, Err: err}
 	}
-	return newRing(seg, o)
+	return newRing(seg, p, o)
 }
 
-func openSpec(typ string, sum uint64) *shm.Spec {
+// A parting is what remains to be done when a handle's last use is over.
+type parting struct{ large *large }
+
+func (p *parting) leave(*shm.Segment) {
+	if p.large != nil {
+		p.large.close()
+	}
+}
+
+func openSpec(typ string, sum uint64) (*shm.Spec, *parting) {
+	p := new(parting)
 	return &shm.Spec{
 		Kind:    Kind,
 		Layout:  layoutVersion,
@@ -62,13 +75,15 @@ func openSpec(typ string, sum uint64) *shm.Spec {
 			return err
 		},
 		Recover: recoverSlot,
-	}
+		Leave:   p.leave,
+	}, p
 }
 
-func (s *settings) spec(typ string, sum uint64) *shm.Spec {
-	spec := openSpec(typ, sum)
+func (s *settings) spec(typ string, sum uint64) (*shm.Spec, *parting) {
+	spec, p := openSpec(typ, sum)
 	spec.Size = bodySize(s.capacity)
 	spec.Mirror = int64(s.capacity)
+	spec.Reserve = largeSize(s.capacity/blockSize, s.chunks)
 	spec.Init = func(seg *shm.Segment) error {
 		h, err := mem.At[header](seg.Body(), 0)
 		if err != nil {
@@ -80,6 +95,7 @@ func (s *settings) spec(typ string, sum uint64) *shm.Spec {
 		h.poison = s.poison
 		h.modes = s.modes
 		h.lapBits = 0
+		h.chunks = s.chunks
 		v, err := newView(seg)
 		if err != nil {
 			return err
@@ -87,7 +103,7 @@ func (s *settings) spec(typ string, sum uint64) *shm.Spec {
 		v.start(v.blocks)
 		return nil
 	}
-	return spec
+	return spec, p
 }
 
 // recoverSlot repairs the queue after the death of the process in the slot,
@@ -109,6 +125,11 @@ func recoverSlot(seg *shm.Segment, slot int) error {
 		if !whole && v.loadReclaim() == before {
 			break // a ring that overtakes a walk has reclaimed what it stood on
 		}
+	}
+	if whole && v.large != nil {
+		got := v.recoverLarge(slot)
+		sum.redelivered += got.redelivered
+		sum.poisoned += got.poisoned
 	}
 	tally(seg.Counter(shm.Discarded), sum.dropped)
 	tally(seg.Counter(shm.Redelivered), sum.redelivered)

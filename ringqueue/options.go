@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 
+	"github.com/shmkit/shmkit/internal/arena"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -25,9 +26,19 @@ type Options struct {
 	// until the items before it are taken.
 	MaxItems int
 
-	// MaxRecord bounds the size of a record in bytes. 0: a quarter of the
-	// capacity, which is also the most, up to 16 MiB − 1. Creation only.
+	// MaxRecord bounds the size of a record in bytes. Records larger than a quarter
+	// of the capacity, or 8 MiB − 1, are carried by reference: see MaxLarge. 0: 64 MiB,
+	// or the size of an item where all have the same; a quarter of the capacity when
+	// MaxLarge is negative. At most 4 GiB − 64 KiB − 64. Creation only.
 	MaxRecord int
+
+	// MaxLarge bounds the memory for records by reference in bytes. It lies in the
+	// queue's file, which is longer by so much, but takes space only when there is
+	// such a record; then it keeps it. Each takes its size and 64 bytes, rounded up to
+	// 64 KiB. 0: 16 of the largest, or MaxItems items that all have one size;
+	// negative: there are none, and MaxRecord is at most a quarter of the capacity.
+	// Creation only.
+	MaxLarge int64
 
 	// Prefault touches every page at open, so that no operation takes a page
 	// fault later. HugePages asks the kernel for huge pages.
@@ -59,13 +70,18 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-const defaultAttempts = 16
+const (
+	defaultAttempts = 16
+	defaultRecord   = 64 << 20
+	defaultLarge    = 16 // of the largest
+)
 
 // settings are the options of creation, checked and completed.
 type settings struct {
 	capacity  uint64
 	maxItems  uint64
 	maxRecord uint64
+	chunks    uint64 // for large records
 	poison    uint64
 	modes     uint64
 }
@@ -76,33 +92,19 @@ func (o *Options) settings(recordSize int) (settings, error) {
 	if o.MaxItems < 0 || o.MaxItems > maxBlocks {
 		return settings{}, fmt.Errorf("MaxItems %d: not from 0 to %d", o.MaxItems, maxBlocks)
 	}
-	if o.MaxRecord < 0 || o.MaxRecord > maxLength {
-		return settings{}, fmt.Errorf("MaxRecord %d: %w: not from 0 to %d bytes", o.MaxRecord, ErrTooLarge, maxLength)
+	if most := largest(maxChunks); o.MaxRecord < 0 || uint64(o.MaxRecord) > most {
+		return settings{}, fmt.Errorf("MaxRecord %d: %w: not from 0 to %d bytes", o.MaxRecord, ErrTooLarge, most)
 	}
 	if o.MaxAttempts > maxAttempt {
 		return settings{}, fmt.Errorf("MaxAttempts %d: more than %d", o.MaxAttempts, maxAttempt)
 	}
-	record := max(o.MaxRecord, recordSize)
-	want := o.Capacity
-	if want == 0 {
-		each := int(blocksFor(uint64(recordSize)) * blockSize)
-		want = max(defaultCapacity, o.MaxItems*each, 4*record)
-	}
-	capacity, err := roundCapacity(want)
+	capacity, err := roundCapacity(o.ring(recordSize))
 	if err != nil {
 		return settings{}, err
 	}
-	s := settings{
-		capacity:  capacity,
-		maxItems:  uint64(o.MaxItems),
-		maxRecord: min(capacity/4, maxLength),
-	}
-	if uint64(record) > s.maxRecord {
-		return settings{}, fmt.Errorf("%w: records of %d bytes need a capacity of %d, have %d (and are at most %d bytes)",
-			ErrTooLarge, record, 4*record, capacity, maxLength)
-	}
-	if o.MaxRecord > 0 {
-		s.maxRecord = uint64(o.MaxRecord)
+	s := settings{capacity: capacity, maxItems: uint64(o.MaxItems)}
+	if s.maxRecord, s.chunks, err = o.records(min(capacity/4, maxInline), uint64(recordSize)); err != nil {
+		return settings{}, err
 	}
 	switch {
 	case o.MaxAttempts == 0:
@@ -117,6 +119,60 @@ func (o *Options) settings(recordSize int) (settings, error) {
 		s.modes |= modeSoleConsumer
 	}
 	return s, nil
+}
+
+// ring returns the capacity to ask for.
+func (o *Options) ring(recordSize int) int {
+	if o.Capacity != 0 {
+		return o.Capacity
+	}
+	each := int(blocksFor(uint64(recordSize)) * blockSize)
+	if o.MaxLarge < 0 {
+		return max(defaultCapacity, o.MaxItems*each, 4*max(o.MaxRecord, recordSize))
+	}
+	if recordSize > defaultCapacity/4 {
+		each = blockSize // they go by reference
+	}
+	return max(defaultCapacity, o.MaxItems*each)
+}
+
+// records returns the size of the largest record, and how many chunks there are for
+// those that are larger than inline.
+func (o *Options) records(inline, recordSize uint64) (most, chunks uint64, err error) {
+	most = max(uint64(o.MaxRecord), recordSize)
+	if o.MaxLarge < 0 {
+		if most > inline {
+			return 0, 0, fmt.Errorf("%w: records of %d bytes, without any by reference, need a capacity of %d (and are at most %d bytes)",
+				ErrTooLarge, most, 4*most, maxInline)
+		}
+		if o.MaxRecord == 0 {
+			most = inline
+		}
+		return most, 0, nil
+	}
+	switch {
+	case o.MaxRecord > 0:
+	case recordSize == 0:
+		most = max(defaultRecord, inline)
+	case recordSize <= inline:
+		most = inline
+	}
+	if most <= inline {
+		return most, 0, nil
+	}
+	each := chunksFor(most)
+	switch {
+	case o.MaxLarge > 0:
+		chunks = (uint64(o.MaxLarge) + arena.ChunkSize - 1) / arena.ChunkSize
+	case recordSize > 0:
+		chunks = min(max(defaultLarge, uint64(o.MaxItems))*each, maxChunks)
+	default:
+		chunks = min(defaultLarge*each, maxChunks)
+	}
+	if chunks < each || chunks > maxChunks {
+		return 0, 0, fmt.Errorf("%w: records of %d bytes in a MaxLarge of %d, at most %d", ErrTooLarge, most, o.MaxLarge, int64(maxChunks)*arena.ChunkSize)
+	}
+	return most, chunks, nil
 }
 
 func (o *Options) segment() *shm.Options {

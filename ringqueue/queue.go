@@ -112,8 +112,8 @@ func (q *Queue[T]) Close() error { return q.r.Close() }
 // is then both [ErrFull] and the context's. When Put returns nil, v is visible
 // to every process. A value that can't be encoded is an error here, and the
 // queue is unchanged. A context that is done already does not fail a call that
-// needn't wait. Other errors: [ErrTooLarge], [ErrShutdown], [ErrRoleTaken],
-// [ErrClosed].
+// needn't wait. Other errors: [ErrTooLarge], [ErrNoSpace], [ErrShutdown],
+// [ErrRoleTaken], [ErrClosed].
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	if !q.simple {
 		return q.putEncoded(v, func(b []byte) error { return q.r.putBytes(ctx, b) })
@@ -141,8 +141,8 @@ func (q *Queue[T]) tryPutSimple(v *T) error {
 		size, _ := q.codec.Size(v)
 		n, blocks = uint64(size), blocksFor(uint64(size))
 	}
-	if n > r.maxRecord {
-		return r.tooLarge(int(n))
+	if n > r.inline {
+		return q.tryPutLarge(n, v)
 	}
 	if err := r.enter(&r.put.side); err != nil {
 		return r.wrap("put", err)
@@ -156,6 +156,11 @@ func (q *Queue[T]) tryPutSimple(v *T) error {
 	return r.finishPut(cl, n)
 }
 
+// tryPutLarge is tryPutSimple for a value that does not fit in the ring.
+func (q *Queue[T]) tryPutLarge(n uint64, v *T) error {
+	return q.r.tryPutRecord(n, func(b []byte) { q.encode(b, v) })
+}
+
 // waitPut waits for room for a simple v.
 func (q *Queue[T]) waitPut(ctx context.Context, v *T) error {
 	n, _ := q.codec.Size(v)
@@ -163,8 +168,7 @@ func (q *Queue[T]) waitPut(ctx context.Context, v *T) error {
 	if err != nil {
 		return err
 	}
-	q.encode(q.r.own(cl.pos, uint64(n)), v)
-	return q.r.finishPut(cl, uint64(n))
+	return q.r.fillPut(cl, uint64(n), func(b []byte) { q.encode(b, v) })
 }
 
 // encode writes a simple v to dst, which has its size.
@@ -207,25 +211,40 @@ func (r *Ring) putBytes(ctx context.Context, b []byte) error {
 	if err != nil {
 		return err
 	}
-	copy(r.own(cl.pos, uint64(len(b))), b)
-	return r.finishPut(cl, uint64(len(b)))
+	return r.fillPut(cl, uint64(len(b)), func(to []byte) { copy(to, b) })
 }
 
 // tryPutBytes puts one record if there is room.
 func (r *Ring) tryPutBytes(b []byte) error {
-	n := uint64(len(b))
+	return r.tryPutRecord(uint64(len(b)), func(to []byte) { copy(to, b) })
+}
+
+// tryPutRecord puts one record of n bytes if there is room.
+func (r *Ring) tryPutRecord(n uint64, fill func([]byte)) error {
 	if n > r.maxRecord {
-		return r.tooLarge(len(b))
+		return r.tooLarge(int(n))
 	}
 	if err := r.enter(&r.put.side); err != nil {
 		return r.wrap("put", err)
 	}
-	cl, st := r.openNow(blocksFor(n), 1, n, reserved)
+	cl, st := r.openAny(n)
 	if st != done {
 		r.leave(&r.put.side)
 		return r.fail("put", st)
 	}
-	copy(r.own(cl.pos, n), b)
+	return r.fillPut(cl, n, fill)
+}
+
+// fillPut has an open claim of a record of n bytes filled, and commits it. Called
+// with the put side entered; leaves it.
+func (r *Ring) fillPut(cl claim, n uint64, fill func([]byte)) error {
+	b, ok := r.room(cl, n)
+	if !ok {
+		r.abortClaim(cl)
+		r.leave(&r.put.side)
+		return r.fail("put", corrupt)
+	}
+	fill(b)
 	return r.finishPut(cl, n)
 }
 
@@ -282,7 +301,7 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 // entered; leaves it.
 func (q *Queue[T]) take(l loan) (v T, err error) {
 	r := q.r
-	src, ok := r.span(l.pos, l.word.length())
+	src, ok := r.lent(l)
 	if !ok || !q.simple {
 		return q.takeSlow(l, src, ok)
 	}
@@ -318,8 +337,7 @@ func (q *Queue[T]) takeSlow(l loan, src []byte, ok bool) (v T, err error) {
 func (r *Ring) takenOne(l loan, n uint64) {
 	r.count(r.get.sole, r.get.items, 1) // before the record goes: see settled
 	r.count(r.get.sole, r.get.bytes, n)
-	r.release(l)
-	r.freed(l)
+	r.finish(l)
 }
 
 // All returns an iterator that gets items until the queue is shut down and
@@ -366,16 +384,20 @@ func (r *Ring) Len() int {
 		return 0
 	}
 	n, _ := r.length()
+	if r.large != nil && r.large.returned.load()&1 != 0 {
+		_, waiting := r.large.census()
+		n += waiting
+	}
 	return n
 }
 
-// Full tells whether a record of n bytes would find no room now.
+// Full tells whether a record of n bytes would find no room in the ring now.
 func (r *Ring) Full(n int) bool {
 	if r.seg.Acquire() != nil {
 		return false
 	}
 	defer r.seg.Release()
-	return r.isFull(blocksFor(uint64(max(n, 0))))
+	return r.isFull(r.blocksOf(uint64(max(n, 0))))
 }
 
 // Shutdown ends the queue for everybody. Puts return [ErrShutdown] from now on;

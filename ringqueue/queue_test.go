@@ -137,7 +137,7 @@ func TestMaxItemsIsExact(t *testing.T) {
 }
 
 func TestTooLarge(t *testing.T) {
-	q := create[[]byte](t, tempDir(t), &ringqueue.Options{Capacity: 4096})
+	q := create[[]byte](t, tempDir(t), &ringqueue.Options{Capacity: 4096, MaxLarge: -1})
 	wantNil(t, "a quarter", q.Put(bg, make([]byte, 1024)))
 	err := q.Put(bg, make([]byte, 1025))
 	wantErr(t, "more", err, ringqueue.ErrTooLarge)
@@ -156,7 +156,7 @@ func TestTooLarge(t *testing.T) {
 	if n := q.Len(); n != 2 {
 		t.Fatalf("Len %d", n)
 	}
-	_, err = ringqueue.Create[[4096]byte]("x", &ringqueue.Options{Dir: tempDir(t), Capacity: 4096})
+	_, err = ringqueue.Create[[4096]byte]("x", &ringqueue.Options{Dir: tempDir(t), Capacity: 4096, MaxLarge: -1})
 	wantErr(t, "Create of too small a ring", err, ringqueue.ErrTooLarge)
 }
 
@@ -249,8 +249,8 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal("a refused Open changed the file")
 	}
 	for _, bad := range []ringqueue.Options{
-		{Capacity: -1}, {Capacity: 1 << 40}, {MaxItems: -1}, {MaxRecord: -1}, {MaxRecord: 1 << 30},
-		{MaxAttempts: 64}, {Capacity: 4096, MaxRecord: 1025},
+		{Capacity: -1}, {Capacity: 1 << 40}, {MaxItems: -1}, {MaxRecord: -1}, {MaxRecord: 1 << 32},
+		{MaxAttempts: 64}, {Capacity: 4096, MaxRecord: 1025, MaxLarge: -1}, {MaxRecord: 1 << 20, MaxLarge: 1 << 20}, {MaxRecord: 1 << 20, MaxLarge: 1 << 41},
 	} {
 		bad.Dir = dir
 		if q, err := ringqueue.Create[point]("bad", &bad); err == nil {

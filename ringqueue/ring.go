@@ -51,11 +51,14 @@ type consumerSide struct {
 	errEmpty *Error
 }
 
-func newRing(seg *shm.Segment, o *Options) (*Ring, error) {
+func newRing(seg *shm.Segment, p *parting, o *Options) (*Ring, error) {
 	v, err := newView(seg)
 	if err != nil {
 		seg.Close()
 		return nil, &Error{Op: "open", Queue: seg.Name(), Err: err}
+	}
+	if v.large != nil {
+		p.large, v.large.slot = v.large, v.me
 	}
 	policy := futex.Policy(o.Wait)
 	r := &Ring{
@@ -117,6 +120,10 @@ func (r *Ring) Capacity() int { return int(r.blocks) * blockSize }
 // MaxRecord returns the size of the largest record in bytes.
 func (r *Ring) MaxRecord() int { return int(r.maxRecord) }
 
+// MaxInline returns the size of the largest record that lies in the ring itself;
+// larger ones are carried by reference.
+func (r *Ring) MaxInline() int { return int(r.inline) }
+
 // MaxItems returns the bound on queued items; 0 when only the capacity bounds
 // them.
 func (r *Ring) MaxItems() int { return int(r.maxItems) }
@@ -141,7 +148,7 @@ func (r *Ring) openNow(m, items, length uint64, s state) (claim, status) {
 
 // commitOne commits an open claim of one record.
 func (r *Ring) commitOne(cl claim) status {
-	if r.put.sole {
+	if r.put.sole && !cl.word.large() {
 		return r.put.role.commit(cl)
 	}
 	r.commitWhole(cl)
@@ -177,12 +184,25 @@ func (r *Ring) borrowNow() (loan, status) {
 	if flag == shutdownNow {
 		return loan{}, ended
 	}
+	if r.large != nil {
+		if seen := r.large.returned.load(); seen&1 != 0 {
+			if l, ok := r.borrowReturned(seen); ok {
+				return l, done
+			}
+		}
+	}
 	var l loan
 	var st status
 	if r.get.sole {
 		l, st = r.get.role.borrow()
 	} else {
 		l, st = r.core.borrow()
+	}
+	if st == done && l.word.large() {
+		var ok bool
+		if l, ok = r.takeOut(l); !ok {
+			st = corrupt
+		}
 	}
 	if st == empty && flag != 0 {
 		st = ended
@@ -196,12 +216,25 @@ func (r *Ring) borrowRunNow(loans []loan) (int, status) {
 	if flag == shutdownNow {
 		return 0, ended
 	}
+	if r.large != nil {
+		if seen := r.large.returned.load(); seen&1 != 0 {
+			if l, ok := r.borrowReturned(seen); ok {
+				loans[0] = l
+				return 1, done
+			}
+		}
+	}
 	var n int
 	var st status
 	if r.get.sole {
 		n, st = r.get.role.borrowRun(loans)
 	} else {
 		n, st = r.core.borrowRun(loans)
+	}
+	for i := range loans[:n] {
+		if loans[i].word.large() {
+			loans[i], _ = r.takeOut(loans[i]) // one without a block has no bytes
+		}
 	}
 	if st == empty && flag != 0 {
 		st = ended
@@ -229,6 +262,41 @@ func (r *Ring) committed(items, bytes uint64) {
 	if futex.Notify(&r.hdr.notEmpty) {
 		tally(r.put.wakes, 1)
 	}
+}
+
+// finish ends a loan for good, and makes that known.
+func (r *Ring) finish(l loan) {
+	if l.word.large() {
+		r.retire(l)
+		r.wakePutters()
+		return
+	}
+	r.release(l)
+	r.freed(l)
+}
+
+// giveUp ends a loan that is to be delivered again. It returns whether the record was
+// discarded instead, because it has been delivered often enough.
+func (r *Ring) giveUp(l loan) (poisoned bool) {
+	if l.word.large() {
+		return r.giveBack(l)
+	}
+	return r.requeue(l)
+}
+
+// lent returns the bytes of a loan. It is false for one that is not what it says.
+func (r *Ring) lent(l loan) ([]byte, bool) {
+	if !l.word.large() {
+		return r.span(l.pos, l.word.length())
+	}
+	if r.large == nil {
+		return nil, false
+	}
+	a := r.large.open()
+	if a == nil {
+		return nil, false
+	}
+	return r.large.bytes(a, l.pos)
 }
 
 // freed follows the release of a record: now and then it reclaims, and it tells
@@ -273,6 +341,8 @@ func (r *Ring) fail(op string, st status) error {
 		return r.get.errEmpty
 	case ended:
 		return &Error{Op: op, Queue: r.Name(), Err: ErrShutdown}
+	case noSpace:
+		return &Error{Op: op, Queue: r.Name(), Err: ErrNoSpace}
 	default:
 		return &Error{Op: op, Queue: r.Name(), Err: ErrCorrupt}
 	}

@@ -77,8 +77,7 @@ func (r *Ring) waitClaim(ctx context.Context, want uint64, try func(less bool) (
 
 // waitRoom is openNow for one record of n bytes, and waits for room.
 func (r *Ring) waitRoom(ctx context.Context, n uint64) (claim, error) {
-	m := blocksFor(n)
-	return r.waitClaim(ctx, m, func(bool) (claim, status) { return r.openNow(m, 1, n, reserved) })
+	return r.waitClaim(ctx, r.blocksOf(n), func(bool) (claim, status) { return r.openAny(n) })
 }
 
 // A borrowWait is a get that waits for a record.
@@ -93,7 +92,8 @@ func (w *borrowWait) Ready() bool {
 	c := &w.r.core
 	p := c.loadConsume().pos()
 	word := c.load(p)
-	return c.age(word, p) != older && !word.claimed() || c.redeliver.load()&1 != 0 || c.loadShutdown() != 0
+	return c.age(word, p) != older && !word.claimed() || c.redeliver.load()&1 != 0 || c.loadShutdown() != 0 ||
+		c.large != nil && c.large.returned.load()&1 != 0
 }
 
 // Try borrows; when it is done the side stays entered.
@@ -136,4 +136,7 @@ func (r *Ring) waitBorrow(ctx context.Context, most int) ([]loan, error) {
 // probeHolders recovers the dead among those who hold records.
 func (r *Ring) probeHolders() {
 	r.holders(func(slot int) { r.seg.Probe(slot) })
+	if r.large != nil {
+		r.large.holders(func(slot int) { r.seg.Probe(slot) })
+	}
 }

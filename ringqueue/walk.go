@@ -45,6 +45,7 @@ func (c *core) recover(slot int) (got recovery, whole bool) {
 		switch {
 		case w.claimed():
 			c.tagInner(p, w.blocks())
+			c.dropBlock(p, w)
 			c.store(p, w.discard(), "ring.recover.discard")
 			got.dropped += w.items()
 		case w.state() == borrowed:
@@ -61,10 +62,14 @@ func (c *core) recover(slot int) (got recovery, whole bool) {
 			if at.pos() == p&posMask {
 				c.helpConsume(at, w)
 			}
-			if c.lastDelivery(w) {
+			switch {
+			case c.leasedFrom(p, w):
+				c.store(p, w.with(released), "ring.recover.large.take")
+			case c.lastDelivery(w):
+				c.dropBlock(p, w)
 				c.store(p, w.with(discarded), "ring.recover.requeue.poison")
 				got.poisoned++
-			} else {
+			default:
 				c.store(p, w.again(), "ring.recover.requeue")
 				got.redelivered++
 			}

@@ -12,8 +12,10 @@ package ringqueue
 //	    22         24         8        6        4
 //
 // The length counts bytes in a single record, blocks in a pad, and packs
-// blocks and items in a batch extent. A word with an older lap tag than its
-// position's is free, whatever else it says: nothing is ever zeroed.
+// blocks and items in a batch extent. In a single record its highest bit says
+// that the bytes refer to a block of the arena, where the record itself is (see
+// large). A word with an older lap tag than its position's is free, whatever else
+// it says: nothing is ever zeroed.
 type word uint64
 
 // A state is what a word says of its record.
@@ -56,7 +58,10 @@ const (
 
 	maxAttempt = 1<<attemptBits - 1 // an attempt count saturates here and never returns to 0
 	maxOwners  = 1 << ownerBits     // slots of a segment
-	maxLength  = 1<<lengthBits - 1  // bytes of a record, blocks of a pad
+	maxLength  = 1<<lengthBits - 1  // blocks of a pad, what else the field holds
+
+	byReference = 1 << (lengthBits - 1) // the bit of a record's length
+	maxInline   = byReference - 1       // bytes of a record in the ring
 
 	// A batch extent packs its blocks and its items into the length field.
 	batchItemBits  = 10
@@ -85,9 +90,12 @@ func (w word) blocks() uint64 {
 	case reservedBatch, discardedBatch:
 		return max(w.length()>>batchItemBits, 1)
 	default:
-		return blocksFor(w.length())
+		return blocksFor(w.length() &^ byReference)
 	}
 }
+
+// large tells whether the single record w is one by reference.
+func (w word) large() bool { return w&(byReference<<lengthShift) != 0 }
 
 // items returns how many items the record adds to the cursors' counts.
 func (w word) items() uint64 {

@@ -300,6 +300,17 @@ func (a *Arena) back(i, n int) error {
 	return nil
 }
 
+// InUse tells whether any chunk has blocks, or is somebody's at this moment: if not, it
+// does not help to wait for others when Alloc has found no space.
+func (a *Arena) InUse() bool {
+	for i := range a.top() {
+		if ch := &a.table[i]; classOf(ch.page.Load()) > free || ch.owner.Load() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // page is this process's side of a chunk that it owns.
 type page struct {
 	class    *class // nil: an extent
