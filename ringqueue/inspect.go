@@ -3,6 +3,7 @@ package ringqueue
 import (
 	"fmt"
 
+	"github.com/shmkit/shmkit/internal/arena"
 	"github.com/shmkit/shmkit/shm"
 )
 
@@ -12,6 +13,7 @@ import (
 type Report struct {
 	Capacity  int // bytes
 	MaxRecord int // bytes
+	MaxLarge  int // bytes for records by reference; 0: there are none
 	MaxItems  int // 0: as many as fit
 	// MaxAttempts is how often a record is delivered; 0: without limit.
 	MaxAttempts                    int
@@ -26,6 +28,7 @@ type Report struct {
 	Borrowed int // records being read
 	Again    int // of the ready ones, those delivered before
 	Used     int // bytes of the ring in use, with what waits for reclaim
+	Large    int // bytes in use for records by reference
 
 	// Oldest are the oldest reserved and borrowed records, which is where
 	// somebody holds the queue up; at most 16.
@@ -38,7 +41,7 @@ type Held struct {
 	State   string // "reserved" or "borrowed"
 	Bytes   int
 	Attempt int // 1 for the first delivery
-	Behind  int // records after it in the ring
+	Behind  int // records after it in the ring; 0 for one that has left the ring
 }
 
 // Inspect reads the queue in a file opened with [shm.Inspect]. It writes nothing
@@ -75,6 +78,9 @@ func (v *view) report() (*Report, error) {
 		Consumer:       int(v.hdr.consumer.Load()) - 1,
 		Shutdown:       [...]string{"", "draining", "immediate"}[min(v.hdr.shutdown.Load(), shutdownNow)],
 	}
+	if v.large != nil {
+		r.MaxLarge = len(v.large.leases) * arena.ChunkSize
+	}
 	for range maxWalks {
 		if v.survey(r) {
 			return r, nil
@@ -86,10 +92,10 @@ func (v *view) report() (*Report, error) {
 // survey fills in what a walk over the words tells.
 func (v *view) survey(r *Report) (whole bool) {
 	const most = 16
-	r.Ready, r.Reserved, r.Borrowed, r.Again, r.Used = 0, 0, 0, 0, 0
+	r.Ready, r.Reserved, r.Borrowed, r.Again, r.Used, r.Large = 0, 0, 0, 0, 0, 0
 	r.Oldest = r.Oldest[:0]
 	records := 0
-	whole = v.visit(func(_ uint64, w word) {
+	whole = v.visit(func(p uint64, w word) {
 		records++
 		r.Used += int(w.blocks()) * blockSize
 		held := Held{Slot: w.owner(), Bytes: int(w.length()), Attempt: int(w.attempt()) + 1, Behind: records}
@@ -105,10 +111,18 @@ func (v *view) survey(r *Report) (whole bool) {
 			held.State = "reserved"
 			if w.state() == reservedBatch {
 				held.Bytes = int(w.blocks()) * blockSize
+			} else if w.large() {
+				held.Bytes = v.largeBytes(p)
 			}
 		case w.state() == borrowed:
+			if w.large() && v.leasedFrom(p, w) {
+				return // it is just leaving, and counts below
+			}
 			r.Borrowed++
 			held.State = "borrowed"
+			if w.large() {
+				held.Bytes = v.largeBytes(p)
+			}
 		default:
 			return
 		}
@@ -119,8 +133,49 @@ func (v *view) survey(r *Report) (whole bool) {
 	for i := range r.Oldest {
 		r.Oldest[i].Behind = records - r.Oldest[i].Behind
 	}
+	v.surveyLarge(r, most)
 	if r.Shutdown == "immediate" {
 		r.Ready, r.Again = 0, 0
 	}
 	return whole
+}
+
+// largeBytes returns the size of the record by reference at p; 0 if there is none.
+func (v *view) largeBytes(p uint64) int {
+	if v.large == nil {
+		return 0
+	}
+	a := v.large.open()
+	ref, ok := v.referenceAt(a, p)
+	if !ok {
+		return 0
+	}
+	b, _ := v.large.bytes(a, ref.ref)
+	return len(b)
+}
+
+// surveyLarge adds the records that have left the ring, at most most of them by name.
+func (v *view) surveyLarge(r *Report, most int) {
+	if v.large == nil {
+		return
+	}
+	a := v.large.open()
+	if a == nil {
+		return
+	}
+	r.Large = a.Used()
+	v.large.eachLease(a, func(ref uint64, w leaseWord) bool {
+		switch {
+		case w.state() == returned:
+			r.Ready++
+			r.Again++
+		case arena.State(a.HeadOf(ref).Load()) == arena.Live:
+			r.Borrowed++
+			if len(r.Oldest) < most {
+				b, _ := v.large.bytes(a, ref)
+				r.Oldest = append(r.Oldest, Held{Slot: w.owner(), State: "borrowed", Bytes: len(b), Attempt: int(w.attempt()) + 1})
+			}
+		}
+		return true
+	})
 }

@@ -17,8 +17,9 @@ func (c *core) dropBlock(p uint64, w word) {
 	}
 }
 
-// leasedFrom tells whether the dead owner of the borrowed record w has taken it out
-// of the ring already: then the lease word is the truth.
+// leasedFrom tells whether the owner of the borrowed record w has taken it out of the
+// ring already, and died then, or is about to release the record: the lease word is
+// the truth.
 func (c *core) leasedFrom(p uint64, w word) bool {
 	if !w.large() || c.large == nil {
 		return false

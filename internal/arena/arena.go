@@ -311,6 +311,17 @@ func (a *Arena) InUse() bool {
 	return false
 }
 
+// Used returns the bytes of the chunks that have blocks. It may be old.
+func (a *Arena) Used() int {
+	n := 0
+	for i := range a.top() {
+		if classOf(a.table[i].page.Load()) > free {
+			n += ChunkSize
+		}
+	}
+	return n
+}
+
 // page is this process's side of a chunk that it owns.
 type page struct {
 	class    *class // nil: an extent
