@@ -26,8 +26,14 @@ func (p *process) outcome() (o outcome) {
 	if p.args.op == "task_done" || p.args.op == "close_in_role" {
 		o.gone, held = held, 0 // its preparation got it
 	}
-	for _, step := range p.executed() {
+	for i, step := range p.executed() {
 		switch step {
+		case "arena.retire":
+			// What took the item, unless a recoverer did it: he only leaves a hint.
+			if held > 0 && p.trace[min(i+1, len(p.trace)-1)] != "arena.hint" {
+				held--
+				o.gone++
+			}
 		case "ring.commit.inner":
 			inner++
 		case "ring.commit":
@@ -35,7 +41,7 @@ func (p *process) outcome() (o outcome) {
 			inner = 0
 		case "ring.sole.undo":
 			undone++
-		case "ring.borrow", "ring.borrow.again", "ring.borrow.run":
+		case "ring.borrow", "ring.borrow.again", "ring.borrow.run", "ring.large.again":
 			held++
 		case "ring.sole.borrow", "ring.sole.borrow.run":
 			held++
@@ -43,7 +49,7 @@ func (p *process) outcome() (o outcome) {
 		case "ring.release", "ring.release.run", "ring.requeue.poison":
 			held--
 			o.gone++
-		case "ring.requeue":
+		case "ring.requeue", "ring.large.requeue":
 			held--
 			o.again++
 		case "ring.shutdown":

@@ -18,6 +18,11 @@ const (
 	textSize = itemSize - 8
 	ringSize = 4096
 	inRing   = ringSize / itemSize
+
+	// Those of a queue of large records take two chunks, and there is memory for three.
+	largeItemSize = 70_000
+	largeMemory   = 3 * 2 * ringqueue.ChunkSize
+	inMemory      = 3
 )
 
 type item [itemSize]byte
@@ -79,12 +84,12 @@ type numbered[T any] struct {
 	decode func(T) (uint64, error)
 }
 
-// openNumbers opens a queue in some way: of items, or of byte strings, which
-// need not all have one size.
-func openNumbers(text bool, items func() (*ringqueue.Queue[item], error), texts func() (*ringqueue.Queue[[]byte], error)) (numbers, error) {
-	if text {
+// openNumbers opens a queue in some way: of items, or, with a size, of byte strings,
+// which need not all have one size.
+func openNumbers(size int, items func() (*ringqueue.Queue[item], error), texts func() (*ringqueue.Queue[[]byte], error)) (numbers, error) {
+	if size > 0 {
 		q, err := texts()
-		return numbered[[]byte]{q, func(n uint64) []byte { return payload(n, textSize) }, numberOf}, err
+		return numbered[[]byte]{q, func(n uint64) []byte { return payload(n, size) }, numberOf}, err
 	}
 	q, err := items()
 	return numbered[item]{
@@ -92,13 +97,13 @@ func openNumbers(text bool, items func() (*ringqueue.Queue[item], error), texts 
 	}, err
 }
 
-func createNumbers(name string, text bool, o *ringqueue.Options) (numbers, error) {
+func createNumbers(name string, text int, o *ringqueue.Options) (numbers, error) {
 	return openNumbers(text,
 		func() (*ringqueue.Queue[item], error) { return ringqueue.Create[item](name, o) },
 		func() (*ringqueue.Queue[[]byte], error) { return ringqueue.Create[[]byte](name, o) })
 }
 
-func attachNumbers(handle string, text bool, o *ringqueue.Options) (numbers, error) {
+func attachNumbers(handle string, text int, o *ringqueue.Options) (numbers, error) {
 	return openNumbers(text,
 		func() (*ringqueue.Queue[item], error) { return ringqueue.Attach[item](handle, o) },
 		func() (*ringqueue.Queue[[]byte], error) { return ringqueue.Attach[[]byte](handle, o) })

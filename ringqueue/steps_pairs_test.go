@@ -14,7 +14,7 @@ import (
 // SHMKIT_STEPS=all it takes one in seven points, in the telling states only, with
 // one in thirty of the recovery, and with each step of it once an operation.
 func TestStepPairs(t *testing.T) {
-	all := slices.Concat(states, soleStates())
+	all := slices.Concat(states, soleStates(), largeStates())
 	sum := newSummary()
 	t.Run("operations", func(t *testing.T) {
 		for _, op := range operations {

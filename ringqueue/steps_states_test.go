@@ -16,7 +16,7 @@ const blockWait = shm.Block
 type state struct {
 	name    string
 	options ringqueue.Options
-	text    bool                 // the queue is of byte strings
+	text    int                  // the queue is of byte strings of this size; 0: of items
 	build   func(s *scene)       // by the tester, before anybody else is there
 	asleep  string               // the operation that another process sleeps in
 	corpses []corpse             // processes that die behind the victim's back
@@ -48,7 +48,7 @@ const (
 var states = []state{
 	{name: "empty", empty: true},
 	{name: "one", items: 1, build: func(s *scene) { s.put(1) }},
-	{name: "texts", items: 2, text: true, build: func(s *scene) { s.put(1, 2, 3) }},
+	{name: "texts", items: 2, text: textSize, build: func(s *scene) { s.put(1, 2, 3) }},
 	{name: "full", key: []string{"get_many"}, items: inRing, full: true, build: (*scene).fill},
 	// The next record starts in the last blocks and ends in the first ones.
 	{name: "before_wrap", key: []string{"put"}, items: 1, build: func(s *scene) { s.cycle(inRing - 1); s.put(1) }},
@@ -123,6 +123,76 @@ func soleStates() []state {
 	return sole
 }
 
+// largeStates are the states of queues of large records.
+func largeStates() []state {
+	var large []state
+	add := func(st state, from string, key ...string) *state {
+		st.name = from + st.name
+		st.key = key
+		st.text = largeItemSize
+		st.tight = !st.full // no memory for five
+		st.options.MaxRecord, st.options.MaxLarge = largeItemSize, largeMemory
+		large = append(large, st)
+		return &large[len(large)-1]
+	}
+	shared := make(map[string]state)
+	for _, st := range states {
+		shared[st.name] = st
+	}
+	for name, key := range map[string][]string{
+		"empty":         {"put", "reserve", "full", "close"},
+		"one":           {"get", "borrow", "release", "nack", "abort", "commit_less", "commit", "join", "recover"},
+		"redelivered":   {"try_get", "receive", "len"},
+		"getter_asleep": nil,
+		"joiner_asleep": nil,
+		"dead_producer": {"recover"},
+		"last_attempt":  {"requeue"},
+		"shut_down":     {"try_put"},
+		"max_items":     nil,
+		"behind_wrap":   nil,
+		"aborted":       nil,
+		"before_wrap":   nil,
+	} {
+		st := shared[name]
+		if name == "before_wrap" {
+			st.build = func(s *scene) { s.cycle(ringSize/64 - 1); s.put(1) }
+		}
+		add(st, "large/", key...)
+	}
+	st := add(shared["last_attempt_of_dead"], "large/", "recover")
+	st.build = func(s *scene) { s.put(1, 2); s.nack() }
+	st = add(shared["dead_consumer"], "large/", "recover", "open")
+	st.build = func(s *scene) { s.put(1, 2) }
+	// No memory is left, while there is room in the ring.
+	add(state{name: "full", items: inMemory, full: true, build: (*scene).fill}, "large/", "put_many")
+	add(state{name: "putter_asleep", items: inMemory, full: true, asleep: "put", build: (*scene).fill,
+		busy: map[role]bool{producer: true}}, "large/")
+	// Each of the dead leaves another word.
+	for _, c := range []corpse{
+		{"reserve", "ring.large.claim"}, {"reserve", "ring.large.ready"}, {"reserve", "ring.large.refer"}, {"reserve", "arena.enliven"},
+		{"reserve", "arena.disown"}, {"put", "ring.commit"}, {"abort", "ring.abort"},
+	} {
+		add(state{name: "dead_in_" + c.op + "_at_" + c.step, empty: true, busy: map[role]bool{producer: true}, corpses: []corpse{c}}, "large/", "recover")
+	}
+	for _, c := range []corpse{
+		{"borrow", "ring.large.take"}, {"borrow", "ring.large.leave"}, {"release", "arena.claim"}, {"release", "arena.page"}, {"nack", "ring.mark"},
+		{"get_many", "ring.large.take"},
+	} {
+		add(state{name: "dead_in_" + c.op + "_at_" + c.step, items: 1, busy: map[role]bool{consumer: true}, corpses: []corpse{c},
+			build: func(s *scene) { s.put(1, 2) }, only: func(op string) bool { return sideOf(op) != consumer || operationOf(op).prepare == nil },
+		}, "large/", "recover")
+	}
+	for _, name := range []string{"empty", "one", "redelivered", "dead_consumer"} {
+		st := shared[name]
+		st.options.SingleProducer, st.options.SingleConsumer = true, true
+		if name == "dead_consumer" {
+			st.build = func(s *scene) { s.put(1, 2) }
+		}
+		add(st, "large/sole/")
+	}
+	return large
+}
+
 // put puts items of the tester's own.
 func (s *scene) put(ns ...uint64) {
 	s.t.Helper()
@@ -183,7 +253,11 @@ func (s *scene) nack() {
 // abort leaves a discarded record.
 func (s *scene) abort() {
 	s.t.Helper()
-	r, err := s.q.Ring().Reserve(bg, itemSize)
+	n := itemSize
+	if s.text == largeItemSize {
+		n = largeItemSize
+	}
+	r, err := s.q.Ring().Reserve(bg, n)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -58,6 +58,7 @@ func (s *scene) survive() (took time.Duration, err error) {
 		{"capacity", v.fillUp},
 		{"join", v.finish},
 		{"slots", v.checkSlots},
+		{"memory", v.checkMemory},
 	} {
 		if err := step.do(); err != nil {
 			return 0, fmt.Errorf("%s: %w", step.name, err)
@@ -178,16 +179,21 @@ func (v *survivor) goOn() error {
 	return errors.Join(v.h.put(v.ctx, n), <-got, v.h.TaskDone())
 }
 
+// room returns how many of the smallest records there is room for.
+func (v *survivor) room() int {
+	if v.options.MaxItems > 0 {
+		return v.options.MaxItems
+	}
+	return ringSize / 64
+}
+
 // fillUp fills the ring with the smallest records and drains it while a
 // goroutine waits for room.
 func (v *survivor) fillUp() error {
 	if v.flag > 0 {
 		return nil
 	}
-	room := ringSize / 64
-	if v.options.MaxItems > 0 {
-		room = v.options.MaxItems
-	}
+	room := v.room()
 	const first = survivorsFirst + 2
 	last := uint64(first + room)
 	for n := uint64(first); n < last; n++ {
@@ -242,4 +248,24 @@ func (v *survivor) checkSlots() error {
 		return fmt.Errorf("left: %+v", r)
 	}
 	return nil
+}
+
+// checkMemory sees to it that no block is lost.
+func (v *survivor) checkMemory() error {
+	live, used, err := v.h.Ring().CheckLarge()
+	if err == nil && v.flag < 2 && live > 0 {
+		err = fmt.Errorf("%d blocks are live", live)
+	}
+	if err != nil || v.flag > 0 || v.text != largeItemSize {
+		return err
+	}
+	// All of it can be had.
+	for n := uint64(survivorsFirst + 2); ; n++ {
+		err := v.h.tryPut(n)
+		if k := int(n - survivorsFirst - 2); errors.Is(err, ringqueue.ErrFull) && k == min(inMemory, v.room()) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("%d large records: %w (%d chunks were in use)", k, err, used)
+		}
+	}
 }

@@ -50,7 +50,7 @@ func lot(names ...string) int {
 // in each state, and a survivor do its script. There must be no crash point in
 // the source that nobody has died at.
 func TestSteps(t *testing.T) {
-	all := slices.Concat(states, soleStates())
+	all := slices.Concat(states, soleStates(), largeStates())
 	sum := newSummary()
 	t.Run("operations", func(t *testing.T) {
 		for _, op := range operations {

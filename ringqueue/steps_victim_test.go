@@ -31,7 +31,7 @@ type victim struct {
 type victimArgs struct {
 	op       string
 	queue    string // handle, or the directory for operations that make the queue
-	text     bool
+	text     int
 	dieAt    int           // the crash point of the operation; 0: behind it
 	from     string        // the step at which counting begins
 	first    uint64        // the number of its first own item
@@ -90,8 +90,8 @@ var operations = []operation{
 		return v.putMany(v.ctx(), v.first, v.first+1, v.first+2, v.first+3, v.first+4)
 	}},
 	{name: "reserve", do: (*victim).reserve},
-	{name: "commit", prepare: (*victim).reserve, do: func(v *victim) error { return v.room.Commit(itemSize) }},
-	{name: "commit_less", prepare: (*victim).reserve, do: func(v *victim) error { return v.room.Commit(64) }},
+	{name: "commit", prepare: (*victim).reserve, do: func(v *victim) error { return v.room.Commit(v.size()) }},
+	{name: "commit_less", prepare: (*victim).reserve, do: func(v *victim) error { return v.room.Commit(v.size() / 5) }},
 	{name: "abort", prepare: (*victim).reserve, do: func(v *victim) error { v.room.Abort(); return nil }},
 
 	{name: "get", do: func(v *victim) error { return v.mention(v.get(v.ctx())) }},
@@ -170,10 +170,18 @@ func (v *victim) mention(n uint64, err error) error {
 }
 
 func (v *victim) reserve() (err error) {
-	if v.room, err = v.Ring().Reserve(v.ctx(), itemSize); err == nil {
-		copy(v.room.Bytes(), payload(v.first, itemSize))
+	if v.room, err = v.Ring().Reserve(v.ctx(), v.size()); err == nil {
+		copy(v.room.Bytes(), payload(v.first, v.size()))
 	}
 	return err
+}
+
+// size returns how large a record is that the victim fills in place.
+func (v *victim) size() int {
+	if v.text == largeItemSize {
+		return largeItemSize
+	}
+	return itemSize
 }
 
 func (v *victim) borrow() (err error) {
