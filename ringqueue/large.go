@@ -51,8 +51,10 @@ type large struct {
 	host     *shm.Segment // nil: only to look at
 	slot     int          // this handle's; noSlot for whoever acts for a dead process, or only looks
 
-	mu    sync.Mutex
-	arena *arena.Arena // of this handle; nil: not needed yet
+	preparing sync.Mutex // one goroutine at a time takes the tables' space
+
+	once  sync.Once
+	arena *arena.Arena // of this handle
 }
 
 const noSlot = -1
@@ -141,18 +143,13 @@ func (l *large) open() *arena.Arena {
 	if l.state.Load() != largeReady {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.arena == nil {
-		l.arena, _ = arena.Open(l.memory, l.geo, host{l.host, l.slot})
-	}
+	l.once.Do(func() { l.arena, _ = arena.Open(l.memory, l.geo, host{l.host, l.slot}) })
 	return l.arena
 }
 
 // close gives back what the handle has of the arena.
 func (l *large) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.once.Do(func() {}) // it is not opened any more
 	if l.arena != nil {
 		l.arena.Close()
 	}
@@ -161,8 +158,8 @@ func (l *large) close() {
 // prepare takes the space of the tables, if nobody has. It is full while somebody
 // else is at it: one at a time, because taking space may zero it.
 func (l *large) prepare() (status, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.preparing.Lock()
+	defer l.preparing.Unlock()
 	for {
 		switch l.state.Load() {
 		case largeReady:

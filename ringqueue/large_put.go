@@ -70,15 +70,17 @@ func (r *Ring) room(cl claim, n uint64) ([]byte, bool) {
 	return b[:n:n], true
 }
 
-// commitClaim commits a reserved record with n bytes.
-func (r *Ring) commitClaim(cl claim, n uint64) {
+// commitClaim commits a record, for which most bytes were reserved, with n of them.
+func (r *Ring) commitClaim(cl claim, n, most uint64) {
 	if !cl.word.large() {
 		r.commit(cl, n)
 		return
 	}
-	a := r.large.open()
-	if ref, ok := r.referenceAt(a, cl.pos); ok {
-		r.large.setLength(a, ref.ref, n)
+	if n < most {
+		a := r.large.open()
+		if ref, ok := r.referenceAt(a, cl.pos); ok {
+			r.large.setLength(a, ref.ref, n)
+		}
 	}
 	r.commitWhole(cl)
 }

@@ -96,7 +96,7 @@ func (s *Reservation) Commit(n int) error {
 		return s.r.wrap("commit", fmt.Errorf("%w: %d of %d reserved bytes", ErrTooLarge, n, len(s.buf)))
 	}
 	r := s.r
-	r.commitClaim(s.claim, uint64(n))
+	r.commitClaim(s.claim, uint64(n), uint64(len(s.buf)))
 	tally(r.put.items, 1)
 	tally(r.put.bytes, uint64(n))
 	if futex.Notify(&r.hdr.notEmpty) {
