@@ -28,6 +28,7 @@ import (
 var envChildren = map[string]func(args []string){
 	"smallTmpfs": childSmallTmpfs,
 	"noFiles":    childNoFiles,
+	"noSpace":    childNoSpace,
 	"seccomp":    childSeccomp,
 	"passLock":   childPassLock,
 	"holdOn":     childHoldOn,

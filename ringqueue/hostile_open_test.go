@@ -43,7 +43,7 @@ func openScripts() [][]byte {
 
 func attackFile(t *testing.T, b []byte) {
 	s := script(b)
-	o := &ringqueue.Options{Dir: tempDir(t), Capacity: hostileCapacity, Persistent: true}
+	o := hostileOptions(tempDir(t))
 	modes := s.byte()
 	o.SingleProducer = modes&1 != 0
 	o.SingleConsumer = modes&2 != 0
@@ -51,7 +51,7 @@ func attackFile(t *testing.T, b []byte) {
 	wantNil(t, "Create", err)
 	path, handle := q.Ring().Segment().Path(), q.Handle()
 	for n := range s.int() % 16 {
-		q.TryPut(make([]byte, n*50))
+		q.TryPut(make([]byte, n*200))
 	}
 	if modes&4 != 0 {
 		q.TryGet()
@@ -102,7 +102,7 @@ func (v *vandal) damageFile(s *script) {
 	case 3: // longer
 		wantNil(v.t, "truncate", v.file.Truncate(size+int64(s.byte())*256))
 	case 4, 5: // the geometry
-		v.set(v.body+int64(s.int()%6)*8, number())
+		v.set(v.body+int64(s.int()%7)*8, number())
 	case 6: // the slots
 		v.set(offTable+int64(s.int()%4)*slotBytes+int64(s.int()%64)*8, number())
 	case 7: // the rest of the body's first pages

@@ -67,7 +67,7 @@ func hostileOps[T any]() []hostileOp[T] {
 			return g.delivered[i].Ack()
 		}},
 		{"Reserve", func(g *target[T], ctx context.Context, n int) error {
-			s, err := g.q.Ring().Reserve(ctx, n*4)
+			s, err := g.q.Ring().Reserve(ctx, hostileSize(n))
 			if n%2 == 0 {
 				if err == nil {
 					g.reserved = append(g.reserved, s)

@@ -64,7 +64,8 @@ func TestHostileProcess(t *testing.T) {
 	const each = 400 * time.Millisecond
 	for i, pace := range []string{"calm", "wild"} {
 		for modes := range 4 {
-			o := ringqueue.Options{Capacity: hostileCapacity, Persistent: true, SingleProducer: modes&1 != 0, SingleConsumer: modes&2 != 0}
+			o := *hostileOptions(tempDir(t))
+			o.SingleProducer, o.SingleConsumer = modes&1 != 0, modes&2 != 0
 			name := fmt.Sprintf("%s, single producer %v, single consumer %v", pace, o.SingleProducer, o.SingleConsumer)
 			seed := uint64(4*i + modes)
 			t.Run(name, func(t *testing.T) {
@@ -79,7 +80,6 @@ func TestHostileProcess(t *testing.T) {
 }
 
 func sufferVandal[T any](t *testing.T, o *ringqueue.Options, pace string, seed uint64, d time.Duration, value func(int) T) {
-	o.Dir = tempDir(t)
 	q, err := ringqueue.Create[T]("q", o)
 	wantNil(t, "Create", err)
 	c := startChild(t, "scribble", q.Ring().Segment().Path(), pace, strconv.FormatUint(seed, 10))

@@ -50,13 +50,27 @@ const (
 	offNotFull   = 768
 	offIdle      = 896
 	offWords     = 4096
-	offData      = 64 << 10 // of a queue of at most 7680 blocks
+	offLarge     = 540
+	offReturned  = 544
+	offLeases    = 64 << 10              // of a queue of at most 7680 blocks
+	offTop       = offLeases + 256 + 128 // of its arena with at most 32 chunks
+	offPages     = offLeases + 256 + 2688 + 256*128
+	offChunks    = 128 << 10
+	offData      = offChunks + hostileChunks*ringqueue.ChunkSize
 )
 
 const (
 	hostileBlocks   = 64 // of the queues under attack
 	hostileCapacity = hostileBlocks * 64
+	hostileChunks   = 20 // for records of more than a quarter of that
+	hostileRecord   = 70_000
 )
+
+func hostileOptions(dir string) *ringqueue.Options {
+	return &ringqueue.Options{
+		Dir: dir, Capacity: hostileCapacity, MaxRecord: hostileRecord, MaxLarge: hostileChunks * ringqueue.ChunkSize, Persistent: true,
+	}
+}
 
 // A vandal writes to a segment's file behind its users' backs.
 type vandal struct {
@@ -147,7 +161,7 @@ func (g *target[T]) do(ctx context.Context, op hostileOp[T], arg int) {
 	}
 }
 
-// inside checks that what was handed out lies in the data area.
+// inside checks that what was handed out lies where records do.
 func (g *target[T]) inside(b []byte) {
 	g.t.Helper()
 	if len(b) == 0 {
@@ -155,7 +169,7 @@ func (g *target[T]) inside(b []byte) {
 	}
 	body := g.q.Ring().Segment().Body()
 	from := reflect.ValueOf(b).Pointer() - reflect.ValueOf(body).Pointer()
-	if from < offData || from > uintptr(len(body)) || uintptr(cap(b)) > uintptr(len(body))-from {
+	if from < offChunks || from > uintptr(len(body)) || uintptr(cap(b)) > uintptr(len(body))-from {
 		g.t.Fatalf("%d bytes (capacity %d) at %d of a body of %d", len(b), cap(b), from, len(body))
 	}
 	var sum byte
@@ -198,9 +212,18 @@ var over = func() context.Context {
 	return ctx
 }()
 
+// hostileSize is how large a record is for n: one in three goes by reference, and some
+// are too large.
+func hostileSize(n int) int {
+	if n < 150 {
+		return n * 4
+	}
+	return n * 310
+}
+
 // Values of the types that the attacked queues carry. The codec takes another
 // way for each.
-func bytesValue(n int) []byte      { return make([]byte, n*4) }
+func bytesValue(n int) []byte      { return make([]byte, hostileSize(n)) }
 func plainValue(n int) [3]uint64   { return [3]uint64{uint64(n), 2, 3} }
 func blockValue(n int) [128]byte   { return [128]byte{byte(n)} }
 func listValue(n int) []string     { return make([]string, n) }

@@ -52,7 +52,7 @@ func FuzzWords(f *testing.F) {
 
 func attackWords(t *testing.T, b []byte) {
 	s := script(b)
-	o := &ringqueue.Options{Dir: tempDir(t), Capacity: hostileCapacity, Persistent: true}
+	o := hostileOptions(tempDir(t))
 	modes := s.byte()
 	o.SingleProducer = modes&1 != 0
 	o.SingleConsumer = modes&2 != 0
@@ -111,7 +111,7 @@ func attack[T any](t *testing.T, s script, o *ringqueue.Options, mirror bool, va
 // damage changes one thing in the queue's file.
 func (v *vandal) damage(s *script, how int) {
 	v.t.Helper()
-	switch how % 16 {
+	switch how % 21 {
 	case 0, 1, 2, 3, 4: // the word of a position near a cursor's
 		at := s.int()
 		pos := v.get(v.body+[]int64{offTail, offConsume, offReclaim}[at%3]) >> []uint{24, 24, 0}[at%3]
@@ -119,8 +119,11 @@ func (v *vandal) damage(s *script, how int) {
 		lap := pos/hostileBlocks + uint64(int8(s.byte())/48)
 		length := uint64(s.byte()) << (s.byte() % 4 * 6)
 		owner, attempt, state := uint64(s.byte()), uint64(s.byte())%64, uint64(s.byte())%16
-		if how%16 < 3 {
+		if how%21 < 3 {
 			owner, attempt, state = owner%4, 0, 1+state%9
+		}
+		if how%21 == 1 {
+			length = 1<<23 | 16 // by reference
 		}
 		v.set(v.body+offWords+int64(pos%hostileBlocks)*8, lap<<42|length&(1<<24-1)<<18|owner<<10|attempt<<4|state)
 	case 5, 6: // a cursor, near where it was
@@ -135,7 +138,7 @@ func (v *vandal) damage(s *script, how int) {
 	case 7: // a cursor, anywhere
 		v.set(v.body+[]int64{offTail, offConsume, offReclaim}[s.int()%3], s.uint64())
 	case 8: // whether somebody should look for records
-		v.set(v.body+[]int64{offRedeliver, offDropped}[s.int()%2], s.uint64())
+		v.set(v.body+[]int64{offRedeliver, offDropped, offReturned}[s.int()%3], s.uint64())
 	case 9: // a role, or shutdown, which is taken back more often because it ends the rest
 		at, x := []int64{offProducer, offConsumer, offShutdown}[s.int()%3], uint32(s.byte())
 		if at == offShutdown && x%8 != 0 {
@@ -149,9 +152,35 @@ func (v *vandal) damage(s *script, how int) {
 	case 12: // a slot's counter
 		v.set(offTable+int64(s.int()%4)*slotBytes+offCounters+int64(s.int()%32)*8, s.uint64())
 	case 13: // the geometry, which only those read who open
-		v.set(v.body+int64(s.int()%6)*8, s.uint64()>>(s.int()%64))
+		v.set(v.body+int64(s.int()%7)*8, s.uint64()>>(s.int()%64))
 	case 14: // data
 		v.write(v.body+offData+int64(s.int()*16), []byte{s.byte(), s.byte(), s.byte()})
+	case 16: // a lease word, of the chunk's present use or not
+		i := int64(s.int() % hostileChunks)
+		gen := v.get(v.body+offPages+i*16)>>32 + uint64(int8(s.byte())/100)
+		v.set(v.body+offLeases+i*8, gen<<32|uint64(s.byte()%4)<<10|uint64(s.byte()%64)<<4|uint64(s.byte()%4))
+	case 17: // whether there is memory for large records
+		v.set32(v.body+offLarge, uint32(s.byte()%8))
+	case 18: // what a chunk is used for, and who has it
+		i := int64(s.int() % hostileChunks)
+		gen := v.get(v.body+offPages+i*16)>>32 + uint64(int8(s.byte())/100)
+		v.set(v.body+offPages+i*16, gen<<32|uint64(s.byte()%32)<<16|uint64(s.byte()%6))
+		v.set32(v.body+offPages+i*16+8, uint32(s.byte()%4))
+		v.set(v.body+offTop, uint64(s.byte()))
+	case 19: // the start of a block, and how long its record is
+		at := v.body + offChunks + int64(s.int()%hostileChunks)*ringqueue.ChunkSize
+		v.set(at, s.uint64()>>(s.byte()%64))
+		v.set(at+8, s.uint64()>>(s.byte()%64))
+	case 20: // a reference
+		i := int64(s.int() % hostileChunks)
+		ref := uint64(offChunks+i*ringqueue.ChunkSize) + uint64(s.byte()%4)*16
+		page := v.get(v.body + offPages + i*16)
+		if s.byte()%4 == 0 {
+			ref, page = s.uint64(), s.uint64()
+		}
+		at := v.body + offData + int64(s.int()%hostileBlocks)*64
+		v.set(at, ref)
+		v.set(at+8, page)
 	default: // anything
 		v.set(v.body+int64(s.uint64()%((offWords+hostileBlocks*8)/8))*8, s.uint64())
 	}
