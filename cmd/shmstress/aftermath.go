@@ -23,7 +23,27 @@ func inspectQueue(r *queueRun) {
 	}
 	inspectFile(r)
 	inspectCounters(r)
-	fill(r)
+	fill(r, 8, ring.Capacity()/64)
+	if n := r.cfg.Sizes.largest(); n > ring.MaxInline() {
+		fill(r, n, largeRoom(r, n))
+	}
+}
+
+// largeRoom returns for how many records of n bytes there must be memory.
+func largeRoom(r *queueRun, n int) int {
+	const head, unit = 64, 64 << 10
+	i, err := shm.Inspect(r.queue.Ring().Segment().Path())
+	if err != nil {
+		r.charge(failedOp, "referee: %v", err)
+		return 0
+	}
+	defer i.Close()
+	rep, err := ringqueue.Inspect(i)
+	if err != nil {
+		r.charge(failedOp, "referee: %v", err)
+		return 0
+	}
+	return min(rep.MaxLarge/((n+head+unit-1)/unit*unit), rep.Capacity/64)
 }
 
 // inspectFile compares with what shmctl would say.
@@ -61,18 +81,17 @@ func inspectCounters(r *queueRun) {
 	}
 }
 
-// fill puts as many of the smallest records as there must be room for, if
-// nothing of the past holds any of it, and takes them out again.
-func fill(r *queueRun) {
-	want := r.queue.Ring().Capacity() / 64
+// fill puts as many records of size bytes as there must be room for, if nothing of
+// the past holds any of it, and takes them out again.
+func fill(r *queueRun, size, want int) {
 	if n := r.queue.MaxItems(); n > 0 {
 		want = min(want, n)
 	}
-	var b [8]byte
+	b := make([]byte, size)
 	put := 0
 	for put <= want {
-		binary.LittleEndian.PutUint64(b[:], uint64(put))
-		err := r.queue.TryPut(b[:])
+		binary.LittleEndian.PutUint64(b, uint64(put))
+		err := r.queue.TryPut(b)
 		if errors.Is(err, ringqueue.ErrFull) {
 			break
 		}
@@ -83,12 +102,12 @@ func fill(r *queueRun) {
 		put++
 	}
 	if n := r.queue.Len(); put != want || n != put {
-		r.charge(miscounted, "the empty queue took %d of %d records, and Len is %d then", put, want, n)
+		r.charge(miscounted, "the empty queue took %d of %d records of %d bytes, and Len is %d then", put, want, size, n)
 	}
 	for i := range put {
 		got, err := r.queue.TryGet()
 		if err != nil || len(got) != len(b) || binary.LittleEndian.Uint64(got) != uint64(i) {
-			r.charge(lost, "record %d of %d put by the referee alone: got % x, %v", i, put, got, err)
+			r.charge(lost, "record %d of %d put by the referee alone: got %d bytes, % x, %v", i, put, len(got), got[:min(len(got), 8)], err)
 			return
 		}
 	}

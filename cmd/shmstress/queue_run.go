@@ -67,6 +67,7 @@ func (r *queueRun) open() (err error) {
 	r.queue, err = ringqueue.Create[[]byte](r.name, &ringqueue.Options{
 		Dir:            r.Dir,
 		Capacity:       r.cfg.Capacity,
+		MaxRecord:      max(r.cfg.Sizes.largest(), 16), // the referee's have 8 bytes
 		MaxItems:       r.cfg.MaxItems,
 		SingleProducer: r.cfg.SingleProducer,
 		SingleConsumer: r.cfg.SingleConsumer,

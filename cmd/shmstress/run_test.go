@@ -106,6 +106,7 @@ func figures(t *testing.T, dir, kind string, f func(*shm.Inspection) uint64) []u
 func TestQueue(t *testing.T) {
 	for name, args := range map[string]string{
 		"mixed":     "-kill-rate 30 -stop-rate 20",
+		"large":     "-kill-rate 30 -stop-rate 10 -capacity 4K -sizes 16-100,1K-200K",
 		"exclusive": "-kill-rate 30 -stop-rate 10 -single-producer -single-consumer -capacity 16K -sizes 16-100,4K",
 		"gets":      "-kill-rate 30 -stop-rate 0 -delivery get -max-items 50 -wait block -producers 2",
 	} {

@@ -36,7 +36,7 @@ func TestUsage(t *testing.T) {
 		"queue -capacity 1K":                  "--capacity 1K is not from 4K to 512M",
 		"queue -capacity much":                "is no number of bytes",
 		"queue -sizes 8":                      "records have at least 16 bytes",
-		"queue -sizes 16-65K":                 "--sizes up to 65K need a --capacity of four times that, not 256K",
+		"queue -sizes 16-65M":                 "--sizes up to 65M: at most 64M",
 		"queue -wait long":                    "neither adaptive, spin nor block",
 		"queue -delivery post":                "neither get, receive, lease nor mixed",
 		"pool x":                              "shmstress: pool: it takes no arguments",
