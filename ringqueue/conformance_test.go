@@ -49,6 +49,7 @@ func TestConformance(t *testing.T) {
 			}
 		})
 	}
+	t.Run("C01_16_MiB_messages", rowLarge)
 	t.Run("Q08_unencodable", rowUnencodable)
 	t.Run("X18_unencodable", rowUnencodable)
 	t.Run("Q10_closed_queue_empty", rowClosedEmpty)

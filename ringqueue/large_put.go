@@ -96,6 +96,14 @@ func (r *Ring) abortClaim(cl claim) {
 	r.abort(cl)
 }
 
+// roomFor returns what who waits to put a record of n bytes waits for: see waitClaim.
+func (r *Ring) roomFor(n uint64) (want uint64) {
+	if n > r.inline {
+		return 0
+	}
+	return blocksFor(n)
+}
+
 // blocksOf returns how many blocks of the ring a record of n bytes takes.
 func (r *Ring) blocksOf(n uint64) uint64 {
 	if n > r.inline {

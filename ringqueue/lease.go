@@ -31,7 +31,7 @@ func (r *Ring) Reserve(ctx context.Context, n int) (Reservation, error) {
 	if err != error(r.put.errFull) {
 		return s, err
 	}
-	cl, err := r.waitClaim(ctx, r.blocksOf(uint64(n)), func(bool) (claim, status) { return r.claimAny(uint64(n)) })
+	cl, err := r.waitClaim(ctx, r.roomFor(uint64(n)), func(bool) (claim, status) { return r.claimAny(uint64(n)) })
 	if err != nil {
 		return Reservation{}, err
 	}

@@ -9,7 +9,7 @@ import (
 // A claimWait is a put that waits for room.
 type claimWait struct {
 	r     *Ring
-	want  uint64 // blocks of all that is to be put
+	want  uint64 // blocks of all that is to be put; 0: it is not the ring's room that is short
 	try   func(less bool) (claim, status)
 	claim claim
 	tries int
@@ -27,7 +27,7 @@ type claimWait struct {
 func (w *claimWait) Ready() bool {
 	const every = 128
 	w.looks++
-	return after(w.r.core.loadReclaim(), w.need) >= 0 || w.looks%every == 0 ||
+	return w.want > 0 && after(w.r.core.loadReclaim(), w.need) >= 0 || w.looks%every == 0 ||
 		w.r.maxItems > 0 && w.r.core.consume.Load() != w.consume
 }
 
@@ -58,7 +58,8 @@ func (w *claimWait) Try() (bool, error) {
 func (w *claimWait) Slice() { w.r.probeHolders() }
 
 // waitClaim waits until try makes a claim, of want blocks or, if less is set,
-// of fewer. On success the put side is entered.
+// of fewer. A want of 0 says that it may be something else than the ring that is
+// full. On success the put side is entered.
 func (r *Ring) waitClaim(ctx context.Context, want uint64, try func(less bool) (claim, status)) (claim, error) {
 	if err := r.seg.Acquire(); err != nil {
 		return claim{}, r.wrap("put", err)
@@ -77,7 +78,7 @@ func (r *Ring) waitClaim(ctx context.Context, want uint64, try func(less bool) (
 
 // waitRoom is openNow for one record of n bytes, and waits for room.
 func (r *Ring) waitRoom(ctx context.Context, n uint64) (claim, error) {
-	return r.waitClaim(ctx, r.blocksOf(n), func(bool) (claim, status) { return r.openAny(n) })
+	return r.waitClaim(ctx, r.roomFor(n), func(bool) (claim, status) { return r.openAny(n) })
 }
 
 // A borrowWait is a get that waits for a record.
