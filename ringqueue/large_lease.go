@@ -129,9 +129,28 @@ func (r *Ring) takeOut(l loan) (loan, bool) {
 	return loan{ref.ref, l.word}, ok
 }
 
+// lentLarge returns the bytes of a loan of a large record.
+func (r *Ring) lentLarge(l loan) ([]byte, bool) {
+	if r.large == nil {
+		return nil, false
+	}
+	a := r.large.open()
+	if a == nil {
+		return nil, false
+	}
+	return r.large.bytes(a, l.pos)
+}
+
 // borrowReturned takes a large record that was given back, if there is one. If not,
-// it withdraws the announcement seen.
-func (r *Ring) borrowReturned(seen uint64) (got loan, ok bool) {
+// it withdraws the announcement.
+func (r *Ring) borrowReturned() (loan, bool) {
+	if seen := r.large.returned.load(); seen&1 != 0 {
+		return r.findReturned(seen)
+	}
+	return loan{}, false
+}
+
+func (r *Ring) findReturned(seen uint64) (got loan, ok bool) {
 	a := r.large.open()
 	if a == nil {
 		return loan{}, false
@@ -167,7 +186,7 @@ func (r *Ring) giveBack(l loan) (poisoned bool) {
 	return false
 }
 
-// retire ends the loan of a large record for good.
+// retire ends the loan of a large record for good, and makes that known.
 func (r *Ring) retire(l loan) {
 	if l.pos == 0 {
 		return
@@ -175,4 +194,5 @@ func (r *Ring) retire(l loan) {
 	if a := r.large.open(); a != nil {
 		retire(a, l.pos)
 	}
+	r.wakePutters()
 }

@@ -185,10 +185,8 @@ func (r *Ring) borrowNow() (loan, status) {
 		return loan{}, ended
 	}
 	if r.large != nil {
-		if seen := r.large.returned.load(); seen&1 != 0 {
-			if l, ok := r.borrowReturned(seen); ok {
-				return l, done
-			}
+		if l, ok := r.borrowReturned(); ok {
+			return l, done
 		}
 	}
 	var l loan
@@ -217,11 +215,9 @@ func (r *Ring) borrowRunNow(loans []loan) (int, status) {
 		return 0, ended
 	}
 	if r.large != nil {
-		if seen := r.large.returned.load(); seen&1 != 0 {
-			if l, ok := r.borrowReturned(seen); ok {
-				loans[0] = l
-				return 1, done
-			}
+		if l, ok := r.borrowReturned(); ok {
+			loans[0] = l
+			return 1, done
 		}
 	}
 	var n int
@@ -268,7 +264,6 @@ func (r *Ring) committed(items, bytes uint64) {
 func (r *Ring) finish(l loan) {
 	if l.word.large() {
 		r.retire(l)
-		r.wakePutters()
 		return
 	}
 	r.release(l)
@@ -286,17 +281,10 @@ func (r *Ring) giveUp(l loan) (poisoned bool) {
 
 // lent returns the bytes of a loan. It is false for one that is not what it says.
 func (r *Ring) lent(l loan) ([]byte, bool) {
-	if !l.word.large() {
-		return r.span(l.pos, l.word.length())
+	if l.word.large() {
+		return r.lentLarge(l)
 	}
-	if r.large == nil {
-		return nil, false
-	}
-	a := r.large.open()
-	if a == nil {
-		return nil, false
-	}
-	return r.large.bytes(a, l.pos)
+	return r.span(l.pos, l.word.length())
 }
 
 // freed follows the release of a record: now and then it reclaims, and it tells
