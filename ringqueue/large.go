@@ -155,13 +155,13 @@ func (l *large) close() {
 	}
 }
 
-// prepare takes the space of the tables, if nobody has. It is full while somebody
-// else is at it: one at a time, because taking space may zero it.
+// prepare takes the space of the tables, if nobody has. It is full while another
+// process is at it: one at a time, because taking space may zero it.
 func (l *large) prepare() (status, error) {
 	l.preparing.Lock()
 	defer l.preparing.Unlock()
 	for {
-		switch l.state.Load() {
+		switch s := l.state.Load(); s {
 		case largeReady:
 			return done, nil
 		case largeNone:
@@ -179,7 +179,9 @@ func (l *large) prepare() (status, error) {
 			l.state.Store(largeReady)
 			return done, nil
 		default:
-			return full, nil
+			if !l.host.Probe(int(s) - largeClaimed) {
+				return full, nil
+			}
 		}
 	}
 }
