@@ -35,7 +35,7 @@ func (a *Arena) Fsck(reach func(visit func(ref uint64, what string) bool)) *Repo
 	visited := make(map[uint64]string)
 	reach(func(ref uint64, what string) bool {
 		if before := visited[ref]; before != "" {
-			r.problem("block %#x: referred to by %s and by %s", ref, before, what)
+			r.problem("block %#x, incarnation %d: referred to by %s and by %s", ref, a.incarnation(ref), before, what)
 			return false
 		}
 		visited[ref] = what
@@ -45,6 +45,15 @@ func (a *Arena) Fsck(reach func(visit func(ref uint64, what string) bool)) *Repo
 		a.checkChunk(r, i, visited)
 	}
 	return r
+}
+
+// incarnation returns that of a block, 0 if ref is none.
+func (a *Arena) incarnation(ref uint64) uint64 {
+	head, ok := a.headAt(ref)
+	if !ok {
+		return 0
+	}
+	return Inc(head.Load())
 }
 
 // checkReference checks that ref is a live block.
