@@ -63,3 +63,19 @@ func TestNameOfNothing(t *testing.T) {
 	}
 	_ = d
 }
+
+// TestOpenWithoutTables opens a manager whose table of objects or of names is none. That
+// gave back what a handle without a slot never had, which was a panic.
+func TestOpenWithoutTables(t *testing.T) {
+	for _, at := range []int{24, 32} { // in the head
+		dir := tempDir(t)
+		m := open(t, &manager.Options{Dir: dir})
+		body := m.Segment().Body()
+		good := bytes.Clone(body[at : at+8])
+		binary.LittleEndian.PutUint64(body[at:], 1<<40)
+		if _, err := manager.OpenExisting("m", &manager.Options{Dir: dir}); !errors.Is(err, manager.ErrCorrupt) {
+			t.Errorf("got %v", err)
+		}
+		copy(body[at:], good)
+	}
+}

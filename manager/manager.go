@@ -184,13 +184,13 @@ func (m *space) start(s *shm.Segment) error {
 	if err != nil {
 		return err
 	}
+	m.store, m.seed = store, h.seed.Load()
 	if m.objects, err = store.Table(h.objects.Load(), false); err != nil {
 		return err
 	}
 	if m.names, err = store.Table(h.names.Load(), false); err != nil {
 		return err
 	}
-	m.store, m.seed = store, h.seed.Load()
 	if m.evict {
 		store.Arena.Cache()
 	}
