@@ -2,6 +2,7 @@ package dict_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -96,5 +97,40 @@ func TestDirectoryTooDeep(t *testing.T) {
 	})
 	if visits > 10 {
 		t.Errorf("%d blocks said to be reached", visits)
+	}
+}
+
+// TestRecoverNonsense recovers a dead process whose intents are nonsense: near to what
+// may be, at the ends of numbers, and anything. That was a panic in many ways.
+func TestRecoverNonsense(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 5))
+	recovered, refused := 0, 0
+	for range 300 {
+		w := newWorld(t, 4, 1)
+		for i := range 20 {
+			w.mustSet(w.tables[0], number(i), "x")
+		}
+		size := uint64(len(w.memory.Words))
+		for range 50 {
+			stripe := w.memory.Words[rng.IntN(dict.Stripes)*32:]
+			stripe[0].Store(2) // the lock of slot 1
+			stripe[2].Store(rng.Uint64N(6))
+			for field := range 13 {
+				v := [...]uint64{0, 1, size, w.tables[0].Ref(), 1 << 63, ^uint64(0), rng.Uint64() >> rng.IntN(64), size * 8}[rng.IntN(8)]
+				if rng.IntN(2) == 0 {
+					v += rng.Uint64N(32) - 16
+				}
+				stripe[3+field].Store(v)
+			}
+			if err := w.stores[0].Recover(1); err == nil {
+				recovered++
+			} else if refused++; !errors.Is(err, dict.ErrCorrupt) {
+				t.Fatal(err)
+			}
+			stripe[0].Store(0)
+		}
+	}
+	if recovered < 100 || refused < 100 {
+		t.Errorf("%d recovered, %d refused", recovered, refused)
 	}
 }

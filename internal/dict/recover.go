@@ -49,12 +49,18 @@ func (s *Store) repair(i int, l *stripe) error {
 	}
 }
 
+// has tells whether there are n words from index i on, whatever i is.
+func (s *Store) has(i, n uint64) bool {
+	size := uint64(len(s.words))
+	return i <= size && n <= size-i
+}
+
 // repairReplace looks at the slot: the new word there means that the change has
 // happened, and is finished; else the new entry is retired, if it was live already.
 // One that was still being filled is free as soon as its page is given back.
 func (s *Store) repairReplace(l *stripe) error {
 	slot, line := l.f[rSlot].Load(), l.f[rLine].Load()
-	if n := uint64(len(s.words)); slot >= n || line+lineWords > n {
+	if slot >= uint64(len(s.words)) || !s.has(line, lineWords) {
 		return fmt.Errorf("%w: intent for slot %d, line %d", ErrCorrupt, slot, line)
 	}
 	fresh, old := l.f[rNew].Load(), l.f[rOld].Load()

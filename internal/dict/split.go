@@ -134,15 +134,14 @@ func (s *Store) finishSplit(l *stripe) error {
 	for i := range f {
 		f[i] = l.f[i].Load()
 	}
+	if !s.has(f[sOld], SegmentBytes/8) || f[sDepth] > maxDepth || f[sPrefix]>>f[sDepth] != 0 || !s.has(f[sLine], lineWords) {
+		return fmt.Errorf("%w: a split of %#x to depth %d", ErrCorrupt, f[sOld], f[sDepth])
+	}
 	depth, prefix := int(f[sDepth]), int(f[sPrefix])
 	old := int(f[sOld])
 	fresh, err := s.checkSegment(f[sNew])
 	if err != nil {
 		return err
-	}
-	if old < 0 || old+SegmentBytes/8 > len(s.words) || depth > maxDepth || prefix>>depth != 0 ||
-		f[sLine]+lineWords > uint64(len(s.words)) {
-		return fmt.Errorf("%w: a split of %#x to depth %d", ErrCorrupt, old, depth)
 	}
 	if old == 0 || int(s.words[old+wordHdr].Load()&0xff) != depth {
 		s.enlivenAgain(f[sNew], f[sNewInc])

@@ -244,7 +244,7 @@ func (s *Store) repairTx(lock int, l *stripe) error {
 			continue
 		}
 		slot, line := s.words[w+cSlot].Load(), s.words[w+cLine].Load()
-		if slot >= size || line+lineWords > size {
+		if slot >= size || !s.has(line, lineWords) {
 			return fmt.Errorf("%w: a transaction for slot %d, line %d", ErrCorrupt, slot, line)
 		}
 		fresh, old := s.words[w+cNew].Load(), s.words[w+cOld].Load()
