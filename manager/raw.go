@@ -1,6 +1,9 @@
 package manager
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // A RawDict is a dict whose types this program does not know: its keys and values are
 // their encodings (see package codec), and it is the caller's business to make them such
@@ -62,6 +65,9 @@ func (d *RawDict) Get(key []byte) ([]byte, bool, error) {
 	v, ok, err := d.d.Get(string(key))
 	return []byte(v), ok, err
 }
+
+// TTL returns how long the entry of key has to live, as [Dict.TTL].
+func (d *RawDict) TTL(key []byte) (time.Duration, bool, error) { return d.d.TTL(string(key)) }
 
 // Set sets the value of key, as [Dict.Set]. Where values refer to objects it is refused with
 // [ErrType]: bytes keep nothing alive.

@@ -41,6 +41,9 @@ func TestRaw(t *testing.T) {
 	if ttl, _, err := d.TTL("a"); ttl <= 0 || err != nil {
 		t.Errorf("Update has changed the time to live to %v, %v", ttl, err)
 	}
+	if ttl, ok, err := r.TTL([]byte("a")); ttl <= 0 || ttl > time.Hour || !ok || err != nil {
+		t.Errorf("%v, %v, %v", ttl, ok, err)
+	}
 	boom := errors.New("boom")
 	if _, err := r.Update([]byte("a"), func([]byte, bool) ([]byte, error) { return nil, boom }); !errors.Is(err, boom) {
 		t.Errorf("got %v", err)

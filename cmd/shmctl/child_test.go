@@ -59,6 +59,7 @@ type servant struct {
 	q     *ringqueue.Queue[Job]
 	write ringqueue.Reservation
 	read  ringqueue.Lease
+	dicts dicts
 }
 
 func (s *servant) do(verb, name string, n int, flag bool) (err error) {
@@ -106,7 +107,7 @@ func (s *servant) do(verb, name string, n int, flag bool) (err error) {
 			}
 		}
 	default:
-		err = fmt.Errorf("unknown verb %q", verb)
+		err = s.dicts.do(verb, name, n, flag)
 	}
 	return err
 }

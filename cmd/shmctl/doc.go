@@ -4,6 +4,8 @@
 //	shmctl ls                      every segment of the directory
 //	shmctl info NAME               one segment: layout, processes, held records
 //	shmctl stat NAME               a line per interval: what has changed
+//	shmctl dict … MANAGER/DICT     a manager's dict: get, set, del, incr, ls, watch, stat
+//	shmctl fsck NAME               whether what is in a segment is sound
 //	shmctl rm NAME…                remove segments
 //	shmctl gc [--dry-run]          remove those that nobody holds any more
 //	shmctl version                 what this program is
@@ -12,7 +14,8 @@
 //
 // Everything is read from the segments' files. They are mapped read-only, no
 // process slot and no lock is kept, and the programs that use them take no part
-// in it: they may be stopped, stuck or dead. Only rm and gc change something.
+// in it: they may be stopped, stuck or dead. Only rm and gc, and dict set, del and
+// incr, which open a manager as a program does, change something.
 // What is shown was gathered while the programs went on, so the figures need
 // not belong to the same moment.
 //

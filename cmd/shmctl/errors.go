@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/manager"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -40,7 +41,7 @@ func report(w io.Writer, cmd *cobra.Command, err error) int {
 	if errors.As(err, &u) {
 		what := "command line"
 		if cmd.HasParent() {
-			what = cmd.Name()
+			_, what, _ = strings.Cut(cmd.CommandPath(), " ")
 		}
 		say(w, what, u.Err, "see "+cmd.CommandPath()+" --help")
 		return cli.Usage
@@ -84,6 +85,10 @@ func reason(err error) string {
 	if errors.As(err, &q) {
 		return reason(q.Err)
 	}
+	var m *manager.Error
+	if errors.As(err, &m) {
+		return reason(m.Err)
+	}
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		return reason(p.Err)
@@ -111,6 +116,11 @@ var advices = []struct {
 }{
 	{errReplaced, "start again to watch the new one"},
 	{errRemoved, "its last process has left, or somebody removed it"},
+	{errNoDict, "shmctl info shows which there are"},
+	{errNoKey, "shmctl dict ls shows which there are"},
+	{errUnknown, "a process that is stopped, or the damage that shmctl fsck shows, keeps it"},
+	{errProblems, "programs that meet them get errors; what a dead process has left is repaired when one opens it"},
+	{manager.ErrNoSpace, "remove entries, or create the manager with more MaxBytes, or in a larger file system"},
 	{errFault, "look again; if it stays so, somebody has damaged it, and shmctl rm removes it"},
 	{shm.ErrName, "shmctl ls shows the names"},
 	{shm.ErrFormat, "it is no segment; if it is in the way, remove it with shmctl rm"},

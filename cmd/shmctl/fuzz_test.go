@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"hash/crc32"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/internal/cli/clitest"
+	"github.com/shmkit/shmkit/manager"
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
@@ -63,8 +65,11 @@ func images(t testing.TB) [][]byte {
 	}}, nil)
 	must(err)
 	defer p.Close()
+	var d dicts
+	must(d.create("manager", 30, true))
+	defer d.m.Close()
 	var all [][]byte
-	for _, name := range []string{"queue", "block", "pool"} {
+	for _, name := range []string{"queue", "block", "pool", "manager"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		must(err)
 		all = append(all, b)
@@ -82,9 +87,9 @@ func reseal(b []byte) {
 // and, in steps of twelve bytes, what is done to it.
 func FuzzOpenBytes(f *testing.F) {
 	rng := rand.New(rand.NewPCG(17, 19))
-	for kind := range 3 {
+	for kind := range 4 {
 		for how := range 6 {
-			for range 3 {
+			for range 3 + 20*(kind/3) { // a manager has more to damage
 				script := []byte{byte(kind)}
 				for range 1 + rng.IntN(4) {
 					script = append(script, byte(how))
@@ -138,12 +143,53 @@ func damage(b []byte, step []byte) []byte {
 		return b[:value%uint64(len(b))]
 	case 3: // the slots
 		put(headerSize + where%(4*slotSize)&^7)
+	case 5: // what follows it
+		put(body + spots(b, body)[where%len(spots(b, body))])
 	case 4: // the structure's own header
 		put(body + where%1024&^7)
-	default: // what follows it
-		put(body + where%8192&^7)
 	}
 	return b
+}
+
+// spots are places in a body, behind its own header, where damage may matter: those
+// that are not zero, and, of a manager, whose zeros are memory without a use, no other.
+func spots(b []byte, body int) []int {
+	if !isManager(b) {
+		all := make([]int, 1024)
+		for i := range all {
+			all[i] = 8 * i
+		}
+		return all
+	}
+	var some []int
+	for at := body; at+8 <= len(b); at += 8 {
+		if binary.NativeEndian.Uint64(b[at:]) != 0 {
+			some = append(some, at-body)
+		}
+	}
+	for i := range 128 { // stripes: lock, version, operation and its fields
+		for word := range 16 {
+			some = append(some, managerHead+i*256+word*8)
+		}
+	}
+	return some
+}
+
+func isManager(b []byte) bool {
+	return len(b) > sealedBytes && bytes.Contains(b[:sealedBytes], []byte(manager.Kind))
+}
+
+// unlocked tells whether no stripe of a manager is locked. What waits for a lock of
+// which the holder is a living process, or none at all, waits for ever.
+func unlocked(b []byte) bool {
+	body := int(binary.NativeEndian.Uint64(b[offBody:]) & (1<<30 - 1))
+	for i := range 128 {
+		at := body + managerHead + i*256
+		if at+4 > len(b) || binary.NativeEndian.Uint32(b[at:]) != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // runAll runs every command on a directory with this file in it. Each ends with
@@ -159,10 +205,23 @@ func runAll(t *testing.T, b []byte) {
 	if err := os.WriteFile(filepath.Join(dir, "x"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{
+	commands := [][]string{
 		{"ls"}, {"info", "x"}, {"stat", "x", "--count", "1", "--interval", "1us"}, {"gc", "--dry-run"},
-		{"gc"}, {"ls"}, {"rm", "x"},
-	} {
+		{"fsck", "x", "--interval", "1us"},
+	}
+	if isManager(b) {
+		commands = append(commands, [][]string{
+			{"dict", "ls", "x/hits"}, {"dict", "ls", "x/users", "--hex"}, {"dict", "get", "x/#6", "ready"},
+			{"dict", "get", "x/points", "3"}, {"dict", "stat", "x/links"}, {"dict", "watch", "x/hits", "a", "--count", "1"},
+		}...)
+		if unlocked(b) {
+			commands = append(commands, [][]string{
+				{"dict", "set", "x/hits", "a", "5"}, {"dict", "incr", "x/hits", "/page/0003"}, {"dict", "del", "x/users", "user0001"},
+			}...)
+		}
+	}
+	commands = append(commands, []string{"gc"}, []string{"ls"}, []string{"rm", "x"})
+	for _, args := range commands {
 		for _, format := range []string{"table", "json"} {
 			late := time.AfterFunc(20*time.Second, func() { panic(strings.Join(args, " ") + " does not end") })
 			r := shmctl(append([]string{"--dir", dir, "-o", format}, args...)...)
@@ -203,5 +262,28 @@ func TestNoTimeOfCreation(t *testing.T) {
 		binary.NativeEndian.PutUint64(b[offCreated:], 0)
 		reseal(b)
 		runAll(t, b)
+	}
+}
+
+// TestDamagedManager overwrites words of a manager that mean something, by numbers near
+// to those that were there and by any.
+func TestDamagedManager(t *testing.T) {
+	good := images(t)[3]
+	body := int(binary.NativeEndian.Uint64(good[offBody:]))
+	places := spots(good, body)
+	rng := rand.New(rand.NewPCG(23, 29))
+	for range 100 {
+		b := slices.Clone(good)
+		for range 1 + rng.IntN(10) {
+			at := body + places[rng.IntN(len(places))]
+			was := binary.NativeEndian.Uint64(b[at:])
+			now := [...]uint64{was ^ 1<<rng.IntN(64), was + rng.Uint64N(64) - 32, rng.Uint64() >> rng.IntN(64),
+				binary.NativeEndian.Uint64(b[body+places[rng.IntN(len(places))]:])}[rng.IntN(4)]
+			binary.NativeEndian.PutUint64(b[at:], now)
+		}
+		runAll(t, b)
+		if t.Failed() {
+			return
+		}
 	}
 }

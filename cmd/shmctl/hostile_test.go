@@ -28,6 +28,7 @@ func zoo(t *testing.T, dir string) map[string]string {
 	c.do("put - 5")
 	c.do("borrow")
 	c.do("block pixels 5000 persistent")
+	c.do("manager app 20")
 	c.do("pool frames")
 	clitest.Until(t, "both workers run", func() bool { return decode[details](t, "info", "frames").Pool.Running == 2 })
 	c.stop()
@@ -122,7 +123,7 @@ func fingerprint(t *testing.T, dir string) string {
 func TestReadOnly(t *testing.T) {
 	dir := clitest.UseDir(t, "shmctl-test-")
 	bad := zoo(t, dir)
-	names := []string{"stuck", "pixels", "orphan", "frames", "frames.tasks"}
+	names := []string{"stuck", "pixels", "orphan", "frames", "frames.tasks", "app"}
 	before := fingerprint(t, dir)
 	for _, format := range []string{"table", "json"} {
 		ok(t, "ls", "-o", format)
@@ -130,10 +131,17 @@ func TestReadOnly(t *testing.T) {
 		for _, name := range names {
 			ok(t, "info", name, "-o", format)
 			ok(t, "stat", name, "--count", "2", "--interval", "1ms", "-o", format)
+			ok(t, "fsck", name, "-o", format)
 		}
+		ok(t, "dict", "get", "app/hits", "/page/0007", "-o", format)
+		ok(t, "dict", "ls", "app/links", "-o", format)
+		ok(t, "dict", "stat", "app/users", "-o", format)
+		ok(t, "dict", "watch", "app/points", "7", "--count", "1", "-o", format)
 		for name, want := range bad {
 			fails(t, cli.Failure, want, "info", name, "-o", format)
 			fails(t, cli.Failure, want, "stat", name, "-o", format)
+			fails(t, cli.Failure, want, "fsck", name, "-o", format)
+			fails(t, cli.Failure, want, "dict", "ls", name+"/x", "-o", format)
 		}
 	}
 	if after := fingerprint(t, dir); after != before {

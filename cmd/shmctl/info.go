@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/manager"
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
@@ -21,7 +22,7 @@ process slots with PID, command and state (alive, stopped or dead); and the
 counters since creation. Of a queue also how full it is, and who holds it up:
 the oldest record that is being written (consumers can't pass it) and the
 oldest that is being read (its room can't be reused), with their owners. Of a
-pool also its workers and unfinished tasks.
+pool also its workers and unfinished tasks. Of a manager also its objects.
 
 That a process is stopped can be seen in shmctl's own PID namespace only.
 
@@ -78,12 +79,17 @@ func examine(i *shm.Inspection) (*details, error) {
 		var r *ringqueue.Report
 		if r, slots, err = surveyQueue(i); err == nil {
 			d.Queue = queueOf(r, ownersOf(slots))
-			d.Depth = &r.Ready
+			used := int64(r.Used)
+			d.Depth, d.Used = &r.Ready, &used
 		}
 	case pool.Kind:
 		var r *pool.Report
 		if r, err = pool.Inspect(i); err == nil {
 			d.Pool = poolOf(r)
+		}
+	case manager.Kind:
+		if d.Manager, err = surveyManager(i); d.Manager != nil {
+			d.Entries, d.Used = &d.Manager.Entries, &d.Manager.Used
 		}
 	}
 	if err != nil {
@@ -92,7 +98,7 @@ func examine(i *shm.Inspection) (*details, error) {
 	for _, s := range slots {
 		d.Table = append(d.Table, slotOf(s, d.Queue))
 	}
-	d.Map = layoutMap(&info, len(i.Body()), d.Queue)
+	d.Map = layoutMap(&info, len(i.Body()), d.Queue, d.Manager)
 	return d, err
 }
 
@@ -114,11 +120,15 @@ const (
 	// end, the data.
 	queueHeader = 4096
 	queueBlock  = 64
+	// A manager's: its head, the locks, the arena's tables, and, at the end, the
+	// chunks.
+	managerHead    = 4096
+	managerStripes = 128 * 256
 )
 
 // layoutMap lists the parts of the file. The mapped body is as long as the body
 // in the file and, behind it, its mirror.
-func layoutMap(info *shm.Info, mapped int, q *queue) []region {
+func layoutMap(info *shm.Info, mapped int, q *queue, t *objectTable) []region {
 	body := int64(mapped)
 	if info.Mirrored {
 		body = info.Size // always whole pages then
@@ -136,6 +146,14 @@ func layoutMap(info *shm.Info, mapped int, q *queue) []region {
 			region{start, queueHeader, "queue header: cursors, roles, wait words"},
 			region{start + queueHeader, capacity / queueBlock * 8, "descriptors: 8 bytes a block"},
 			region{start + body - capacity, capacity, fmt.Sprintf("data: blocks of %d bytes", queueBlock)})
+	}
+	if t != nil {
+		tables := body - t.MaxBytes - managerHead - managerStripes
+		m = append(m[:2],
+			region{start, managerHead, "manager head: what never changes, and the collector"},
+			region{start + managerHead, managerStripes, "stripes: locks, and what is done under them"},
+			region{start + managerHead + managerStripes, tables, "arena: pins, and a table of the chunks"},
+			region{start + body - t.MaxBytes, t.MaxBytes, "chunks of 65536 bytes, which take space when they are needed"})
 	}
 	if mirror := int64(mapped) - body; mirror > 0 {
 		m = append(m, region{info.FileSize, mirror, "in memory only: the last bytes a second time"})

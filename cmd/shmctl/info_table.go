@@ -31,6 +31,12 @@ func (d *details) print(a *app) error {
 			p.grid("unfinished tasks, oldest first", d.Pool.taskGrid())
 		}
 	}
+	if d.Manager != nil {
+		p.pairs("manager", d.Manager.facts())
+		if len(d.Manager.Objects) > 0 {
+			p.grid("objects", d.Manager.grid())
+		}
+	}
 	p.pairs("counters", d.counts())
 	return p.err
 }

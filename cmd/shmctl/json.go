@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // The types of this file are what -o json prints. They are a contract: fields
 // may be added, and values to those that are names; nothing else changes.
@@ -31,6 +34,8 @@ type segment struct {
 	Processes  int        `json:"processes"` // slots held by living ones, also stopped
 	Dead       int        `json:"dead"`      // slots of dead ones, not cleaned up yet
 	Depth      *int       `json:"depth"`     // of a queue: records that can be taken; else null
+	Entries    *int       `json:"entries"`   // of a manager: entries of all its dicts; else null
+	Used       *int64     `json:"used"`      // of a queue or manager: bytes in use; else null
 	Error      *string    `json:"error"`     // why it is no valid segment, or what in it is damaged
 }
 
@@ -44,6 +49,7 @@ type details struct {
 	Counters map[string]uint64 `json:"counters"`   // totals since creation
 	Queue    *queue            `json:"queue"`      // null for other kinds
 	Pool     *poolTable        `json:"pool"`       // null for other kinds
+	Manager  *objectTable      `json:"manager"`    // null for other kinds
 }
 
 // A region is a part of the file, or of the memory that processes map.
@@ -145,6 +151,30 @@ type task struct {
 	Begun   *time.Time `json:"begun"`   // null: it waits
 }
 
+// An objectTable is the state of a manager.
+type objectTable struct {
+	MaxBytes int64    `json:"max_bytes"` // for objects
+	Evict    bool     `json:"evict"`     // it is a cache
+	Entries  int      `json:"entries"`   // of all dicts
+	Used     int64    `json:"used"`      // bytes of all dicts
+	Objects  []object `json:"objects"`   // by name, then those without one, by id
+}
+
+// An object is one of a manager's. Entries whose time is over count until they are
+// removed.
+type object struct {
+	ID      uint64 `json:"id"`
+	Name    string `json:"name"` // "": it has none
+	Kind    string `json:"kind"` // "dict"
+	Type    string `json:"type"` // of its contents, as "string to plain int (8 bytes)"
+	Entries int    `json:"entries"`
+	Bytes   int64  `json:"bytes"`   // of the entries
+	Table   int64  `json:"table"`   // bytes of the hash table itself
+	Evicted uint64 `json:"evicted"` // entries given up for lack of memory
+	Expired uint64 `json:"expired"` // entries removed because their time was over
+	Handles int    `json:"handles"` // process slots that have one
+}
+
 // A sample is one line of stat: each interval, one JSON value on one line.
 type sample struct {
 	Time      time.Time         `json:"time"`    // end of the interval
@@ -156,6 +186,7 @@ type sample struct {
 	Counters  map[string]uint64 `json:"counters"` // what was added in the interval
 	Queue     *queueSample      `json:"queue"`    // null for other kinds
 	Pool      *poolSample       `json:"pool"`     // null for other kinds
+	Manager   *managerSample    `json:"manager"`  // null for other kinds
 }
 
 // A queueSample is a queue at the end of an interval.
@@ -177,6 +208,87 @@ type poolSample struct {
 	Failed    uint64 `json:"failed"`
 	Retried   uint64 `json:"retried"`
 	Restarts  uint64 `json:"restarts"`
+}
+
+// A managerSample is a manager in an interval: what its dicts have at its end, and what
+// was added.
+type managerSample struct {
+	Objects int    `json:"objects"`
+	Entries int    `json:"entries"`
+	Used    int64  `json:"used"` // bytes
+	Evicted uint64 `json:"evicted"`
+	Expired uint64 `json:"expired"`
+}
+
+// An entry is one of a dict's. What keys and values are depends on their encoding:
+// "text", a string; "json", any value; "hex", a string of the bytes as they are stored;
+// "reference", "#" and the id of an object of the manager.
+type entry struct {
+	Key           json.RawMessage `json:"key"`
+	KeyEncoding   string          `json:"key_encoding"`
+	Value         json.RawMessage `json:"value"`
+	ValueEncoding string          `json:"value_encoding"` // "": there is no value
+	TTL           *float64        `json:"ttl"`            // seconds that it has to live; null: it stays
+
+	keyText, valueText string
+}
+
+// A foundEntry is what dict get, set and incr print; and dict del, with a value of null.
+type foundEntry struct {
+	Manager string `json:"manager"`
+	Dict    string `json:"dict"`
+	entry
+}
+
+// A dictListing is what dict ls prints.
+type dictListing struct {
+	Manager string  `json:"manager"`
+	Dict    string  `json:"dict"`
+	Type    string  `json:"type"`
+	Entries int     `json:"entries"` // in all
+	Items   []entry `json:"items"`   // by key
+	More    bool    `json:"more"`    // there are more than were to be listed
+}
+
+// A sighting is one line of dict watch.
+type sighting struct {
+	Time    time.Time `json:"time"`
+	Present bool      `json:"present"` // false: there is no value
+	entry
+}
+
+// A dictStat is what dict stat prints.
+type dictStat struct {
+	Manager string `json:"manager"`
+	object
+}
+
+// A checkup is what fsck prints.
+type checkup struct {
+	Name      string       `json:"name"`
+	Path      string       `json:"path"`
+	Kind      string       `json:"kind"`
+	ID        string       `json:"id"`
+	OK        bool         `json:"ok"`        // there is no problem
+	Looks     int          `json:"looks"`     // how often it was looked at: problems are those seen each time
+	Processes int          `json:"processes"` // living ones that hold it
+	Dead      int          `json:"dead"`      // slots of dead ones, not cleaned up yet
+	Problems  []string     `json:"problems"`  // some hundred at most
+	Manager   *memoryCheck `json:"manager"`   // null for other kinds
+}
+
+// A memoryCheck is what a manager's memory consists of. Blocks are live, when something
+// refers to them, free, or retired, when they can be given out as soon as nobody reads
+// them.
+type memoryCheck struct {
+	Objects int   `json:"objects"`
+	Entries int   `json:"entries"`
+	Chunks  int   `json:"chunks"` // of 64 KiB, that have ever been used
+	Unused  int   `json:"unused"` // of them, that hold nothing now
+	Live    int   `json:"live"`
+	Free    int   `json:"free"`
+	Retired int   `json:"retired"`
+	Bytes   int64 `json:"bytes"` // of the live blocks
 }
 
 // A removal is what rm prints.

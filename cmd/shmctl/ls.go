@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/manager"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -15,9 +16,10 @@ func (a *app) lsCommand() *cobra.Command {
 		Use:   "ls",
 		Short: "List the segments",
 		Long: `ls lists the segments of the directory, by name: kind, size as asked for at
-creation, depth (of queues: records that can be taken), the processes that hold
-it, age, and type of the elements. A file that is no valid segment is listed
-with the reason, and is no failure.
+creation, bytes used and depth (of queues: records that can be taken; of
+managers: entries of all dicts), the processes that hold it, age, and type of
+the elements. A file that is no valid segment is listed with the reason, and is
+no failure.
 
 It changes nothing. Exit status: 0; 1 if the directory can't be read.`,
 		Example: `  shmctl ls
@@ -56,15 +58,13 @@ func list(dir shm.Dir) (*listing, error) {
 	l := &listing{Dir: absolute(dir), Segments: []segment{}}
 	for _, info := range infos {
 		s := segmentOf(&info)
-		if info.Err == nil && info.Kind == ringqueue.Kind {
-			depth, err := depthOf(&info)
+		if info.Err == nil {
+			err := s.fill(&info)
 			if isGone(err) {
 				continue // since it was listed
 			}
 			if err != nil {
 				s.Error = textOf(err)
-			} else {
-				s.Depth = &depth
 			}
 		}
 		l.Segments = append(l.Segments, s)
@@ -72,21 +72,31 @@ func list(dir shm.Dir) (*listing, error) {
 	return l, nil
 }
 
-// depthOf returns how many records can be taken from a queue.
-func depthOf(info *shm.Info) (depth int, err error) {
-	err = guarded(func() error {
+// fill adds what the structure in the segment says of itself.
+func (s *segment) fill(info *shm.Info) error {
+	if info.Kind != ringqueue.Kind && info.Kind != manager.Kind {
+		return nil
+	}
+	return guarded(func() error {
 		i, err := shm.Inspect(info.Path)
 		if err != nil {
 			return err
 		}
 		defer i.Close()
-		r, err := ringqueue.Inspect(i)
-		if err == nil {
-			depth = r.Ready
+		if info.Kind == ringqueue.Kind {
+			r, err := ringqueue.Inspect(i)
+			if err == nil {
+				used := int64(r.Used)
+				s.Depth, s.Used = &r.Ready, &used
+			}
+			return err
+		}
+		t, err := surveyManager(i)
+		if t != nil {
+			s.Entries, s.Used = &t.Entries, &t.Used
 		}
 		return err
 	})
-	return depth, err
 }
 
 // segmentOf is what info says in the words of the contract.
@@ -121,21 +131,27 @@ func textOf(err error) *string {
 }
 
 func (l *listing) print(a *app) error {
-	g := grid{columns: columns("NAME", "KIND", "SIZE>", "DEPTH>", "PROCESSES>", "AGE>", "TYPE")}
+	g := grid{columns: columns("NAME", "KIND", "SIZE>", "USED>", "DEPTH>", "PROCESSES>", "AGE>", "TYPE")}
 	for i := range l.Segments {
 		s := &l.Segments[i]
 		if s.bad() {
-			g.add(s.Name, "bad", size(s.FileSize), none, none, none, *s.Error)
+			g.add(s.Name, "bad", size(s.FileSize), none, none, none, none, *s.Error)
 			continue
 		}
-		depth, what := none, s.Type
+		used, depth, what := none, none, s.Type
+		if s.Used != nil {
+			used = size(*s.Used)
+		}
 		if s.Depth != nil {
 			depth = count(*s.Depth)
+		}
+		if s.Entries != nil {
+			depth = count(*s.Entries)
 		}
 		if s.Error != nil {
 			what = *s.Error
 		}
-		g.add(s.Name, s.Kind, size(s.Size), depth, s.holders(), s.age(), what)
+		g.add(s.Name, s.Kind, size(s.Size), used, depth, s.holders(), s.age(), what)
 	}
 	return g.print(a.out, "", !a.noHeaders)
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -21,7 +22,7 @@ import (
 
 // TestProgram builds the program and runs it as people do.
 func TestProgram(t *testing.T) {
-	clitest.UseDir(t, "shmctl-test-")
+	dir := clitest.UseDir(t, "shmctl-test-")
 	bin := filepath.Join(t.TempDir(), "shmctl")
 	build := exec.Command("go", "build", "-buildvcs=false", "-tags", tags(), "-o", bin, ".")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -72,7 +73,7 @@ func TestProgram(t *testing.T) {
 	})
 
 	t.Run("broken pipe", func(t *testing.T) {
-		for _, line := range []string{"ls", "info pixels", "info pixels -o json", "stat pixels --interval 1ms", "stat pixels --interval 1ms -o json", "version", "--help"} {
+		for _, line := range []string{"ls", "info pixels", "info pixels -o json", "stat pixels --interval 1ms", "stat pixels --interval 1ms -o json", "dict --help", "fsck pixels", "version", "--help"} {
 			r, w, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)
@@ -86,6 +87,42 @@ func TestProgram(t *testing.T) {
 			}
 			w.Close()
 		}
+	})
+
+	// A program that is stopped with locks held keeps those waiting who change
+	// something, but not those who look.
+	t.Run("locked", func(t *testing.T) {
+		c := startChild(t, "stopped")
+		c.do("manager app 5")
+		c.stop()
+		lockAll(t, dir, "app")
+		if got := ok(t, "dict", "get", "app/hits", "/page/0003"); got != "3\n" {
+			t.Errorf("get: %q", got)
+		}
+		for _, line := range []string{"set app/hits x 1", "del app/hits /page/0003", "incr app/hits x"} {
+			var errs bytes.Buffer
+			cmd := exec.Command(bin, append([]string{"dict"}, strings.Fields(line+" --timeout 100ms")...)...)
+			cmd.Stderr = &errs
+			_ = cmd.Run()
+			if cmd.ProcessState.ExitCode() != cli.Failure || !strings.Contains(errs.String(), "nothing after 100ms: it waits for a lock, and may happen or not (a process that is stopped") || !isErrorLine(errs.String()) {
+				t.Errorf("%s: %v, %q", line, cmd.ProcessState, errs.String())
+			}
+		}
+		var errs bytes.Buffer
+		cmd := exec.Command(bin, "dict", "set", "app/hits", "x", "1", "--timeout", "1h")
+		cmd.Stderr = &errs
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		clitest.Until(t, "it has opened the manager", func() bool { return decode[details](t, "info", "app").Processes == 2 })
+		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if cmd.ProcessState.ExitCode() != cli.Failure || !strings.Contains(errs.String(), "interrupted: it waits for a lock") {
+			t.Errorf("%v, %q", cmd.ProcessState, errs.String())
+		}
+		c.kill()
 	})
 
 	t.Run("no room for the output", func(t *testing.T) {
@@ -107,6 +144,22 @@ func TestProgram(t *testing.T) {
 			}
 		}
 	})
+}
+
+// lockAll makes the process of the first slot the holder of every lock of a manager.
+func lockAll(t *testing.T, dir, name string) {
+	t.Helper()
+	at := decode[details](t, "info", name).Map[3].Offset // the stripes
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for i := range int64(128) {
+		if _, err := f.WriteAt(binary.NativeEndian.AppendUint32(nil, 1), at+i*256); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // tags returns the build tags of this test: the program must know the same

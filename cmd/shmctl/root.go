@@ -26,8 +26,8 @@ type app struct {
 
 const rootHelp = `shmctl looks at shmkit's segments from outside: what is there, who uses it,
 who holds it up. It reads their files and nothing else, takes no lock and no
-slot, and needs nothing from the programs that use them. Only rm and gc change
-something.
+slot, and needs nothing from the programs that use them. Only rm, gc, and dict
+set, del and incr change something.
 
 Errors are one line on standard error. Exit status: 0 all went well, 1 something
 failed, 2 the command line makes no sense.`
@@ -35,6 +35,8 @@ failed, 2 the command line makes no sense.`
 const rootExamples = `  shmctl ls                         what is there
   shmctl info jobs                  who holds the queue "jobs" up
   shmctl stat jobs --interval 5s    what goes through it
+  shmctl dict ls app/hits           what stands in the dict "hits" of "app"
+  shmctl fsck app                   whether its memory is sound
   shmctl ls -o json | jq '.segments[] | select(.dead > 0) | .name'
   shmctl --dir /var/lib/app/shm ls  another directory`
 
@@ -63,7 +65,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	flags.StringVar(&a.dirFlag, "dir", "", "`directory` of the segments (default $SHMKIT_DIR, else "+shortDir()+")")
 	flags.VarP(&a.format, "output", "o", "`format` of the output: table or json")
 	flags.BoolVar(&a.noHeaders, "no-headers", false, "print tables without headings")
-	root.AddCommand(a.lsCommand(), a.infoCommand(), a.statCommand(), a.rmCommand(), a.gcCommand(), a.versionCommand())
+	root.AddCommand(a.lsCommand(), a.infoCommand(), a.statCommand(), a.dictCommand(), a.fsckCommand(), a.rmCommand(), a.gcCommand(), a.versionCommand())
 	return root
 }
 

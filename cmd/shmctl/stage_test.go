@@ -22,6 +22,8 @@ import (
 //     the middle of a record;
 //   - the block pixels and the pool thumbnails are in use;
 //   - the queue rows was left by a process killed in the middle of a record;
+//   - the manager app has four dicts, and one without a name, which the entries of
+//     links refer to;
 //   - notes.txt is no segment.
 func stage(t *testing.T) string {
 	t.Helper()
@@ -42,6 +44,8 @@ func stage(t *testing.T) string {
 	consumer.stop()
 	producer.do("wait")
 	clitest.Until(t, "the producer waits", func() bool { return total(t, dir, "jobs", shm.FullWaits) > 0 })
+	web := startChild(t, "web", "--port", "8080")
+	web.do("manager app 2000") // so many that each of a table's parts is in use
 	victim := startChild(t, "import", "rows.csv")
 	victim.do("queue rows 65536")
 	victim.do("put - 3")
@@ -67,6 +71,13 @@ var volatile = []struct {
 	{regexp.MustCompile(`\b\d+ +(alive|stopped|dead)\b`), "N $1"},
 	{regexp.MustCompile(`^( +render +1 +1 +)\S+`), "${1}W"},
 	{regexp.MustCompile(`"seconds": ?[0-9.]+`), `"seconds":S`},
+	{regexp.MustCompile(`"ttl": ?[0-9.]+`), `"ttl":S`},
+	{regexp.MustCompile(`"(chunks|unused|live|free|retired)": ?\d+`), `"$1":N`},
+	{regexp.MustCompile(`(thumbnails\.\w+ +queue +\S+ MiB +)\d+ B`), `${1}N B`}, // when its ring is swept
+	{regexp.MustCompile(`"used": ?\d{1,3}\b`), `"used":N`},                      // is not settled
+	{regexp.MustCompile(`"bytes": ?\d{7,}`), `"bytes":N`},                       // of all blocks
+	{regexp.MustCompile(`[0-9,]+ live \([^)]*\), [0-9,]+ free, [0-9,]+ retired`), `N live, N free, N retired`},
+	{regexp.MustCompile(`chunks +[0-9,]+, [0-9,]+ of`), `chunks N, N of`},
 	{regexp.MustCompile(`\b\d+[smhd](\d+[smh])?\b`), "AGE"},
 	{regexp.MustCompile(`\bgo1\.[0-9A-Za-z.:-]+`), "GO"},
 	{regexp.MustCompile(`\blinux/\w+`), "PLATFORM"},
@@ -99,6 +110,19 @@ func TestGolden(t *testing.T) {
 		{"info-pool", "info thumbnails"},
 		{"stat-queue", "stat jobs --interval 1ms --count 2"},
 		{"stat-pool", "stat thumbnails --interval 1ms --count 1"},
+		{"info-manager", "info app"},
+		{"stat-manager", "stat app --interval 1ms --count 1"},
+		{"fsck-manager", "fsck app"},
+		{"fsck-queue", "fsck jobs"},
+		{"dict-get", "dict get app/users user0007"},
+		{"dict-ls", "dict ls app/points --prefix 99 --limit 20"},
+		{"dict-ls-references", "dict ls app/links --prefix 0x3030303 --limit 0 --hex-key"},
+		{"dict-stat", "dict stat app/hits"},
+		{"dict-set", "dict set app/hits /new 5 --ttl 1h"},
+		{"dict-incr", "dict incr app/hits /new"},
+		{"dict-watch", "dict watch app/hits /new --count 1"},
+		{"dict-del", "dict del app/hits /new"},
+		{"dict-watch-absent", "dict watch app/hits /new --count 1"},
 		{"gc-dry-run", "gc --dry-run"},
 		{"gc", "gc"},
 		{"rm", "rm jobs pixels notes.txt"},
@@ -117,7 +141,7 @@ func TestGolden(t *testing.T) {
 func TestDocs(t *testing.T) {
 	dir := stage(t)
 	const path = "../../docs/shmctl.md"
-	now := clitest.Page(t, path, "shmctl", 12, func(args []string) string {
+	now := clitest.Page(t, path, "shmctl", 25, func(args []string) string {
 		var both bytes.Buffer // as a terminal has it
 		run(context.Background(), args, &both, &both)
 		return strings.ReplaceAll(both.String(), dir, shownDir)

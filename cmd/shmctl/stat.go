@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shmkit/shmkit/internal/cli"
+	"github.com/shmkit/shmkit/manager"
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
@@ -19,9 +20,9 @@ func (a *app) statCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stat NAME",
 		Short: "Print a line per interval: what has changed",
-		Long: `stat prints a line after each interval: what a queue holds at its end, what a
-pool's workers are doing, and how much the counters grew in between. With
--o json each line is one JSON value.
+		Long: `stat prints a line after each interval: what a queue or a manager holds at its
+end, what a pool's workers are doing, and how much the counters grew in between.
+With -o json each line is one JSON value.
 
 It changes nothing. It ends after --count lines, or with status 0 when it is
 interrupted. Exit status: 1 if the segment is not valid or goes away.`,
@@ -128,6 +129,12 @@ func (s *snapshot) read(i *shm.Inspection) error {
 			return err
 		}
 		s.Pool = &poolSample{r.Queued, r.Running, r.Submitted, r.Done, r.Failed, r.Retried, r.Restarts}
+	case manager.Kind:
+		t, err := surveyManager(i)
+		if err != nil {
+			return err
+		}
+		s.Manager = t.sample()
 	}
 	return nil
 }
@@ -149,6 +156,13 @@ func (s *snapshot) after(last *snapshot) *sample {
 		p.Retried -= q.Retried
 		p.Restarts -= q.Restarts
 		d.Pool = &p
+	}
+	if s.Manager != nil {
+		m, n := *s.Manager, last.Manager
+		// An object that was removed has taken its counts with it.
+		m.Evicted -= min(m.Evicted, n.Evicted)
+		m.Expired -= min(m.Expired, n.Expired)
+		d.Manager = &m
 	}
 	return &d
 }
@@ -182,6 +196,13 @@ func (s *sample) print(a *app, headers bool) error {
 		add("FAILED", count(p.Failed))
 		add("RETRIED", count(p.Retried))
 		add("RESTARTS", count(p.Restarts))
+	}
+	if m := s.Manager; m != nil {
+		add("OBJECTS", count(m.Objects))
+		add("ENTRIES", count(m.Entries))
+		add("USED", size(m.Used))
+		add("EVICTED", count(m.Evicted))
+		add("EXPIRED", count(m.Expired))
 	}
 	counter("RECOVERIES", shm.Recoveries)
 	g := grid{columns: columns(names...)}

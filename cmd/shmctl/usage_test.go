@@ -17,20 +17,38 @@ import (
 func TestUsage(t *testing.T) {
 	clitest.UseDir(t, "shmctl-test-")
 	for line, want := range map[string]string{
-		"frob":                   `shmctl: command line: no command "frob" (see shmctl --help)`,
-		"stats x":                `shmctl: command line: no command "stats": did you mean stat? (see shmctl --help)`,
-		"--frob":                 "shmctl: command line: unknown flag: --frob (see shmctl --help)",
-		"ls x":                   "shmctl: ls: it takes no arguments, not 1 argument (see shmctl ls --help)",
-		"ls -o yaml":             `neither table nor json (see shmctl ls --help)`,
-		"info":                   "shmctl: info: it takes the name of one segment, not 0 arguments (see shmctl info --help)",
-		"info a b":               "not 2 arguments",
-		"stat":                   "shmctl: stat: it takes",
-		"stat a --interval 0s":   "shmctl: stat: --interval 0s is not positive (",
-		"stat a --interval soon": "shmctl: stat: invalid argument",
-		"stat a --count -1":      "shmctl: stat: --count -1 is negative (",
-		"rm":                     "shmctl: rm: it takes the names of segments (see shmctl rm --help)",
-		"gc x":                   "shmctl: gc: it takes no arguments",
-		"version x":              "shmctl: version: it takes no arguments",
+		"frob":                           `shmctl: command line: no command "frob" (see shmctl --help)`,
+		"stats x":                        `shmctl: command line: no command "stats": did you mean stat? (see shmctl --help)`,
+		"--frob":                         "shmctl: command line: unknown flag: --frob (see shmctl --help)",
+		"ls x":                           "shmctl: ls: it takes no arguments, not 1 argument (see shmctl ls --help)",
+		"ls -o yaml":                     `neither table nor json (see shmctl ls --help)`,
+		"info":                           "shmctl: info: it takes the name of one segment, not 0 arguments (see shmctl info --help)",
+		"info a b":                       "not 2 arguments",
+		"stat":                           "shmctl: stat: it takes",
+		"stat a --interval 0s":           "shmctl: stat: --interval 0s is not positive (",
+		"stat a --interval soon":         "shmctl: stat: invalid argument",
+		"stat a --count -1":              "shmctl: stat: --count -1 is negative (",
+		"rm":                             "shmctl: rm: it takes the names of segments (see shmctl rm --help)",
+		"gc x":                           "shmctl: gc: it takes no arguments",
+		"dict frob":                      `shmctl: dict: no command "frob" (see shmctl dict --help)`,
+		"dict gett a/b c":                `shmctl: dict: no command "gett": did you mean get or set? (see shmctl dict --help)`,
+		"dict get":                       "shmctl: dict get: it takes MANAGER/DICT and a key, not 0 arguments (see shmctl dict get --help)",
+		"dict get app key":               `shmctl: dict get: "app" is not MANAGER/DICT (`,
+		"dict get /hits key":             "is not MANAGER/DICT",
+		"dict get app/ key":              "is not MANAGER/DICT",
+		"dict set a/b c":                 "shmctl: dict set: it takes MANAGER/DICT, a key and a value, not 2 arguments (",
+		"dict set a/b c d --ttl -1s":     "--ttl -1s is negative",
+		"dict set a/b c d --timeout 0s":  "--timeout 0s is not positive",
+		"dict del a/b c --timeout 0s":    "--timeout 0s is not positive",
+		"dict incr a/b c --timeout 0s":   "--timeout 0s is not positive",
+		"dict incr a/b c -1":             "unknown shorthand flag",
+		"dict ls a/b --limit -1":         "--limit -1 is negative",
+		"dict ls a/b c":                  "it takes MANAGER/DICT, not 2 arguments",
+		"dict watch a/b c --interval 0s": "--interval 0s is not positive",
+		"dict watch a/b c --count -1":    "--count -1 is negative",
+		"fsck":                           "shmctl: fsck: it takes the name of one segment",
+		"fsck a --interval 0s":           "--interval 0s is not positive",
+		"version x":                      "shmctl: version: it takes no arguments",
 	} {
 		if r := fails(t, cli.Usage, want, strings.Fields(line)...); r.out != "" {
 			t.Errorf("%s: output %q", line, r.out)
@@ -53,12 +71,22 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s: no exit status in its help", c.Name())
 		}
 	}
-	if got := strings.Join(names, " "); got != "gc info ls rm stat version" {
+	if got := strings.Join(names, " "); got != "dict fsck gc info ls rm stat version" {
 		t.Errorf("commands: %s", got)
 	}
 	root := ok(t)
 	if !strings.Contains(root, "Exit status: 0 all went well, 1 something\nfailed, 2 the command line") || root != ok(t, "--help") {
 		t.Errorf("%s", root)
+	}
+	for _, c := range newRoot(nil, nil).Commands() {
+		for _, sub := range c.Commands() {
+			text := ok(t, c.Name(), sub.Name(), "--help")
+			for _, want := range []string{"Examples:\n  shmctl " + c.Name() + " " + sub.Name(), "Exit status: "} {
+				if !strings.Contains(strings.ReplaceAll(text, "Exit\nstatus", "Exit status"), want) {
+					t.Errorf("%q is not in the help of %s %s", want, c.Name(), sub.Name())
+				}
+			}
+		}
 	}
 	var lines func(c *cobra.Command)
 	lines = func(c *cobra.Command) {

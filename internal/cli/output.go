@@ -46,6 +46,15 @@ func PrintJSONLine(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// PrintableLines is Printable for text that may have several lines.
+func PrintableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = Printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // Printable replaces what a terminal could take for a command: names of files
 // and what stands in them may be anything.
 func Printable(s string) string {
