@@ -15,6 +15,7 @@ import (
 
 	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/internal/cli/clitest"
+	"github.com/shmkit/shmkit/manager"
 )
 
 // withManager starts a process that has the manager "app", with n entries in each dict.
@@ -322,6 +323,33 @@ func TestDictWatchEnds(t *testing.T) {
 	ok(t, "rm", "app")
 	next()
 	if status, errs := end(); status != cli.Failure || !strings.Contains(errs, "the segment has been removed") {
+		t.Errorf("%d, %q", status, errs)
+	}
+}
+
+// TestDictWatchEmpty tells an empty value from none.
+func TestDictWatchEmpty(t *testing.T) {
+	clitest.UseDir(t, "shmctl-test-")
+	m, err := manager.Create("app", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	d, err := manager.NewDict[string, string](m, "texts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, end := watching(t, "app/texts", "x", "--interval", "1ms")
+	if line := next(); !strings.HasSuffix(line, "  (no value)\n") {
+		t.Errorf("%q", line)
+	}
+	if err := d.Set("x", ""); err != nil {
+		t.Fatal(err)
+	}
+	if line := next(); !strings.HasSuffix(line, "  \n") {
+		t.Errorf("%q", line)
+	}
+	if status, errs := end(); status != cli.OK || errs != "" {
 		t.Errorf("%d, %q", status, errs)
 	}
 }
