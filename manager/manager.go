@@ -184,7 +184,7 @@ func (m *space) start(s *shm.Segment) error {
 	if err != nil {
 		return err
 	}
-	m.store, m.seed = store, h.seed.Load()
+	m.store, m.seed = store, h.seed.Load() // what leave gives back, even if the rest fails
 	if m.objects, err = store.Table(h.objects.Load(), false); err != nil {
 		return err
 	}
@@ -207,10 +207,8 @@ func (m *space) recover(s *shm.Segment, slot int) error {
 	if err != nil {
 		return err
 	}
-	if err := m.forget(store, slot); err != nil {
-		return err
-	}
-	return store.Recover(slot)
+	err = m.forget(store, slot) // even if that can't be done, nobody waits for the dead
+	return errors.Join(err, store.Recover(slot))
 }
 
 // leave gives back what this handle has of the arena.

@@ -292,11 +292,12 @@ func (s *Store) finishReplace(l *stripe) {
 	if with := l.f[rWith].Load(); with != 0 && l.f[rNew].Load() == 0 {
 		s.Arena.Retire(with, l.f[rWithInc].Load())
 	}
-	line := int(l.f[rLine].Load())
-	fault.Point("dict.count")
-	mem.StoreRelease(&s.words[line+lineCount], l.f[rCount].Load())
-	fault.Point("dict.bytes")
-	mem.StoreRelease(&s.words[line+lineBytes], l.f[rBytes].Load())
+	if line := l.f[rLine].Load(); s.has(line, lineWords) { // others could have written to it
+		fault.Point("dict.count")
+		mem.StoreRelease(&s.words[line+lineCount], l.f[rCount].Load())
+		fault.Point("dict.bytes")
+		mem.StoreRelease(&s.words[line+lineBytes], l.f[rBytes].Load())
+	}
 	l.begin(opNone)
 }
 

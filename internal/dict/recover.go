@@ -1,6 +1,7 @@
 package dict
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/fault"
@@ -11,21 +12,29 @@ import (
 // and gives back what it had: locks, then pins and chunks of the arena. The caller
 // holds the slot's liveness lock. Everything is done in the dead one's name, by
 // steps that may be repeated, so that a recoverer may be killed too.
+//
+// An intent that makes no sense is given up: then it is an error, but nobody waits for
+// the lock for ever, and the next call goes on from there.
 func (s *Store) Recover(slot int) error {
 	dead := uint32(slot) + 1
+	var damaged []error
 	for i := range s.stripes {
 		l := &s.stripes[i]
 		if l.lock.Load()&^waiters != dead {
 			continue
 		}
 		if err := s.repair(i, l); err != nil {
-			return fmt.Errorf("stripe %d: %w", i, err)
+			damaged = append(damaged, fmt.Errorf("stripe %d: %w", i, err))
+			l.begin(opNone)
 		}
 		fault.Point("dict.recover.unlock")
 		if l.lock.Swap(0)&waiters != 0 {
 			futex.Wake(&l.lock, 1)
 		}
 		l.tell()
+	}
+	if damaged != nil {
+		return errors.Join(damaged...)
 	}
 	s.Arena.Reap(slot)
 	return nil

@@ -202,18 +202,21 @@ func (s *Store) countsBefore(steps []Step, line int) [2]uint64 {
 
 // redo makes a change of a committed record. It may be repeated.
 func (s *Store) redo(w int) {
-	slot, line := int(s.words[w+cSlot].Load()), int(s.words[w+cLine].Load())
+	slot, line := s.words[w+cSlot].Load(), s.words[w+cLine].Load()
 	fresh, old := s.words[w+cNew].Load(), s.words[w+cOld].Load()
 	if fresh == 0 && old == 0 {
 		return // what was to be removed was not there
+	}
+	if n := uint64(len(s.words)); slot >= n || line > n-lineWords {
+		return // somebody has written to the record
 	}
 	fault.Point("dict.tx.slot")
 	mem.StoreRelease(&s.words[slot], fresh)
 	if old != 0 {
 		s.Arena.Retire(refOf(old), s.words[w+cOldInc].Load())
 	}
-	s.put("dict.tx.entries", line+lineCount, s.words[w+cEntries].Load())
-	s.put("dict.tx.bytes", line+lineBytes, s.words[w+cBytes].Load())
+	s.put("dict.tx.entries", int(line)+lineCount, s.words[w+cEntries].Load())
+	s.put("dict.tx.bytes", int(line)+lineBytes, s.words[w+cBytes].Load())
 }
 
 // settleTx ends what a committed transaction has used, without the locks.
