@@ -54,7 +54,7 @@ func (a *Arena) Pin() Pin {
 // is later for everybody.
 func (a *Arena) setPin(i int) uint64 {
 	v := a.head.epoch.Load()<<2 | 1
-	fault.Point("arena.pin")
+	fault.Point("arena.pin.set")
 	a.pins[a.me-1][i].Swap(v)
 	return v
 }
@@ -139,15 +139,21 @@ func (a *Arena) oldestPin() uint64 {
 // oust ends all pins that are older than an epoch.
 func (a *Arena) oust(epoch uint64) {
 	a.eachPin(func(w *atomic.Uint64) bool {
-		if v := w.Load(); v != 0 && v != ousted && v>>2 < epoch {
-			fault.Point("arena.oust")
-			w.CompareAndSwap(v, ousted)
-		}
+		oustOne(w, epoch)
 		return true
 	})
 }
 
+func oustOne(w *atomic.Uint64, epoch uint64) {
+	if v := w.Load(); v != 0 && v != ousted && v>>2 < epoch {
+		fault.Point("arena.oust")
+		w.CompareAndSwap(v, ousted)
+	}
+}
+
 // clearPins ends all pins of a slot.
+//
+//go:noinline
 func (a *Arena) clearPins(slot int) {
 	for j := range a.pins[slot] {
 		if a.pins[slot][j].Load() != 0 {

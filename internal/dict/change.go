@@ -326,7 +326,7 @@ func (l *stripe) note(field int, v uint64) {
 }
 
 func (l *stripe) begin(op uint64) {
-	fault.Point("dict.op")
+	fault.Point("dict.intent")
 	mem.StoreRelease(&l.op, op)
 }
 

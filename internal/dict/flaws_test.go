@@ -319,7 +319,7 @@ func TestF7(t *testing.T) {
 	everyLook(t, build, tx, func(w *world) { whole(w, "in between") })
 
 	points := pointsIn(build(), tx)
-	for _, at := range []string{"dict.version", "dict.tx.commit", "dict.tx.slot", "dict.op", "dict.unlock"} {
+	for _, at := range []string{"dict.version", "dict.tx.commit", "dict.tx.slot", "dict.intent", "dict.unlock"} {
 		for n := 2; n <= 3; n++ {
 			k := nth(points, at, n)
 			if k == 0 {

@@ -130,6 +130,8 @@ func (s *Store) read(slot int, w uint64, key []byte, e *Entry) (bool, error) {
 }
 
 // Still tells whether what was read of the entry until now was its content.
+//
+//go:noinline
 func (s *Store) Still(e *Entry) bool {
 	mem.FenceLoads()
 	ref := refOf(e.word)

@@ -49,6 +49,8 @@ func (s *Store) acquireSlowly(i int) {
 }
 
 // release gives the lock back, and wakes one of those who wait for it.
+//
+//go:noinline
 func (l *stripe) release() {
 	fault.Point("dict.unlock")
 	if l.lock.Swap(0)&waiters != 0 {
