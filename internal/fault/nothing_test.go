@@ -18,7 +18,10 @@ import (
 
 // marked are the packages with crash points, and what their steps' names begin
 // with.
-var marked = map[string]string{"shm": "shm", "internal/futex": "futex", "internal/robust": "robust", "ringqueue": "ring"}
+var marked = map[string]string{
+	"shm": "shm", "internal/futex": "futex", "internal/robust": "robust", "ringqueue": "ring",
+	"internal/arena": "arena", "internal/dict": "dict", "manager": "manager",
+}
 
 const root = "../.."
 
@@ -133,7 +136,7 @@ func build(t *testing.T, to string, flags ...string) map[string]count {
 	if out, err := exec.Command("go", append(args, "./testdata/uses")...).CombinedOutput(); err != nil {
 		t.Fatalf("go %q: %v: %s", args, err, out)
 	}
-	out, err := exec.Command("go", "tool", "objdump", "-s", `^github.com/shmkit/shmkit/(shm|ringqueue|internal/futex|internal/robust)\.`, to).Output()
+	out, err := exec.Command("go", "tool", "objdump", "-s", `^github.com/shmkit/shmkit/(shm|manager|internal/arena|internal/dict|ringqueue|internal/futex|internal/robust)\.`, to).Output()
 	if err != nil {
 		t.Fatalf("objdump: %v", err)
 	}
@@ -163,7 +166,7 @@ func build(t *testing.T, to string, flags ...string) map[string]count {
 }
 
 // checkStrings looks for the names of steps in the program. (Functions have
-// names like some of them, behind a slash.)
+// names like some of them, behind a slash, and types, behind a star.)
 func checkStrings(t *testing.T, program string) {
 	t.Helper()
 	b, err := os.ReadFile(program)
@@ -176,7 +179,7 @@ func checkStrings(t *testing.T, program string) {
 			t.Fatalf("%d steps in %s, %v", len(steps), pkg, err)
 		}
 		for step, pos := range steps {
-			if regexp.MustCompile(`[^/]` + regexp.QuoteMeta(step)).Match(b) {
+			if regexp.MustCompile(`[^/*]` + regexp.QuoteMeta(step)).Match(b) {
 				t.Errorf("%v: the name %q is in the program", pos, step)
 			}
 		}

@@ -19,7 +19,7 @@ func TestPageNamesEachCrashPoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	var named []string
-	for _, m := range regexp.MustCompile("`([a-z.*]+)`").FindAllSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile("`([a-z._*]+)`").FindAllSubmatch(page, -1) {
 		named = append(named, string(m[1]))
 	}
 	for dir, prefix := range marked {

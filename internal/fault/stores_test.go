@@ -21,9 +21,15 @@ import (
 // local are the atomics that lie in the process's own memory, by package, type
 // and field. Every other one counts as shared.
 var local = map[string]string{
+	"arena.Arena.checked":   "what this handle has looked at",
+	"arena.Arena.full":      "what this handle has looked at",
+	"arena.extents.cursor":  "where the handle's searches begin",
+	"arena.extents.victim":  "where the handle's searches begin",
+	"arena.pinSet.taken":    "which of the process's pins its goroutines have",
 	"futex.Gate.sleeps":     "a statistic of the handle",
 	"futex.bell.rings":      "wakes within the process",
 	"futex.kernel.noEither": "what the kernel offers",
+	"manager.space.hand":    "where the handle's eviction goes on",
 	"ringqueue.Ring.closed": "the handle's",
 	"robust.handle.closed":  "the handle's",
 	"ringqueue.turn.taken":  "between goroutines",
@@ -32,6 +38,7 @@ var local = map[string]string{
 
 // unseen are functions whose stores nobody sees before a later one.
 var unseen = map[string]string{
+	"manager.initialise":     "the segment is not published",
 	"ringqueue.start":        "the ring is not published; one crash point stands for all",
 	"robust.InitSemaphore":   "the segment, or the object in it, is not published",
 	"ringqueue.storeRelease": "its calls are looked at",
@@ -128,7 +135,7 @@ type loader struct {
 
 func newLoader(t *testing.T, tags string) *loader {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-tags", tags, "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles", "./shm", "./internal/futex", "./internal/robust", "./ringqueue")
+	cmd := exec.Command("go", "list", "-tags", tags, "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles", "./shm", "./internal/futex", "./internal/robust", "./ringqueue", "./manager")
 	cmd.Dir = root
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

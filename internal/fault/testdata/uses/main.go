@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/manager"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
 )
@@ -15,9 +16,35 @@ func main() {
 	use[int]()
 	use[string]()
 	useLocks()
-	if _, err := shm.Sweep(); err != nil {
-		panic(err)
-	}
+	useDict[string, [64]byte]()
+	useDict[int, string]()
+	_, err := shm.Sweep()
+	must(err)
+}
+
+func useDict[K comparable, V any]() {
+	m, err := manager.New(&manager.Options{Evict: true})
+	must(err)
+	defer m.Close()
+	d, err := manager.NewDict[K, V](m, "d")
+	must(err)
+	var k K
+	var v V
+	must(d.Set(k, v))
+	_, _, err = d.Get(k)
+	must(err)
+	_, err = d.View(k, func([]byte) error { return nil })
+	must(err)
+	_, err = d.Update(k, func(v V, _ bool) (V, error) { return v, nil })
+	must(err)
+	_, err = d.Snapshot()
+	must(err)
+	must(m.Tx(context.Background(), func(tx *manager.Tx) error { return d.In(tx).Set(k, v) }))
+	_, err = d.Delete(k)
+	must(err)
+	must(m.Remove("d"))
+	_, err = m.Collect()
+	must(err)
 }
 
 func use[T any]() {
