@@ -1,7 +1,6 @@
 package dict
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -50,7 +49,7 @@ func (s *Store) Draft(key []byte, n int, flags, expiry uint64) (Draft, error) {
 		fault.Point("dict.draft.expiry")
 		mem.StoreRelease(&w[2], expiry)
 	}
-	copy(s.Arena.Bytes(b.Ref, entrySize(meta))[keyOff(flags):], key)
+	mem.Copy(s.Arena.Bytes(b.Ref, entrySize(meta))[keyOff(flags):], key)
 	return Draft{s, b, meta}, nil
 }
 
@@ -210,7 +209,7 @@ func (t *Table) find(h uint64, key []byte, pl *place, taken ...int) error {
 			if err != nil {
 				return err
 			}
-			if ok && bytes.Equal(pl.entry.Key, key) {
+			if ok && mem.Equal(pl.entry.Key, key) {
 				pl.slot, pl.word = at+i, w
 				return nil
 			}

@@ -31,6 +31,43 @@
 // lock are full barriers. A reader loads slot, page, head, slot again, then reads key and value, then a load fence,
 // then head and page again.
 //
+// What keeps two steps in order where the processor would not, as arm64: an atomic load is
+// LDAR there, a store STLR, a swap, an addition and a compare-and-swap are both. On amd64 only
+// the swaps cost anything.
+//
+//	step                       before                    kept by
+//	Get: slot, page, head,     each other                LDAR
+//	  slot again
+//	Get: slot again            key and value             LDAR
+//	Get: key and value         head and page again       mem.FenceLoads (DMB ISHLD), in Still: an LDAR
+//	                                                     does not hold back plain loads before it
+//	Get, a miss: slots         the segment's header      LDAR
+//	Alloc: the new head        key and value             mem.FenceStores (DMB ISHST): after an STLR plain
+//	                                                     stores may go first
+//	key and value              head live                 STLR
+//	head live, intent          version, slot             mem.StoreRelease (STLR), each after the other
+//	slot                       retire, counts, the       compare-and-swap, STLR
+//	                           intent's end, the lock
+//	lock                       what it guards            compare-and-swap (acquire), swap (release)
+//	split: copies, headers,    each other, as in         STLR
+//	  directory, clearing      finishSplit
+//	Snapshot: versions         locks, slots              LDAR
+//	Snapshot: slots            versions again            LDAR, and mem.FenceLoads
+//	Tx: record, intents,       each other, as in apply   STLR
+//	  heads, versions, commit,
+//	  slots
+//	View: pin                  slot                      swap: store before load needs a full barrier
+//	View: value                pin again                 mem.FenceLoads
+//	harvest: heads             epoch, then pins          addition: a full barrier between loads, too
+//	retire                     the hint, pins            compare-and-swap before an addition, or a load
+//	unlock                     looking for waiters       one swap does both
+//
+// What a dead process has stored is seen in the order of these, as by the living: recovery begins
+// after the kernel has released its liveness lock.
+//
+// The race detector sees all of this in the tests of this package, which lie in the heap: the
+// plain copies that the protocol checks afterwards are hidden from it (mem.Copy and others).
+//
 // # Limits
 //
 // A segment is never given back while its table lives. The depth of a directory is at most

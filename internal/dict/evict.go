@@ -156,7 +156,7 @@ func (s *Store) KeyOf(ref uint64) (key []byte, ok bool) {
 		return nil, false
 	}
 	off := keyOff(entryFlags(meta))
-	return append([]byte(nil), s.Arena.Bytes(ref, size)[off:off+keyLen(meta)]...), true
+	return mem.Append(nil, s.Arena.Bytes(ref, size)[off:off+keyLen(meta)]), true
 }
 
 // EvictBlock evicts the entry with the hash that lies in the block at ref, if the table

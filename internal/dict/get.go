@@ -1,7 +1,6 @@
 package dict
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/fault"
@@ -114,7 +113,7 @@ func (s *Store) read(slot int, w uint64, key []byte, e *Entry) (bool, error) {
 		}
 		b := s.Arena.Bytes(ref, n)
 		e.Key = b[off : off+klen : off+klen]
-		if key != nil && !bytes.Equal(e.Key, key) {
+		if key != nil && !mem.Equal(e.Key, key) {
 			if !s.Still(e) {
 				continue // what was compared may not have been the key
 			}

@@ -122,9 +122,9 @@ func (s *Store) copyEntry(slot int, w uint64, b *Batch, values bool) error {
 		if ok {
 			n := len(b.buf)
 			it := item{key: n, value: n + len(e.Key), end: -1}
-			b.buf = append(b.buf, e.Key...)
+			b.buf = mem.Append(b.buf, e.Key)
 			if values && len(e.Value) <= batchValue {
-				b.buf = append(b.buf, e.Value...)
+				b.buf = mem.Append(b.buf, e.Value)
 				it.end = len(b.buf)
 			}
 			expired := s.Expired(&e)

@@ -47,7 +47,7 @@ func (t *Table) prepare(stripe int, h uint64, parts *splitParts) error {
 	if parts.segment, err = alloc(SegmentBytes); err != nil {
 		return err
 	}
-	clear(s.Arena.Bytes(parts.segment.Ref, SegmentBytes)[8:])
+	mem.Clear(s.Arena.Bytes(parts.segment.Ref, SegmentBytes)[8:])
 	parts.ready, parts.dirDepth = true, -1
 	if depth >= 0 {
 		if parts.dir, err = alloc((firstWord + 1<<depth) * 8); err != nil {

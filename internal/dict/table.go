@@ -6,6 +6,7 @@ import (
 
 	"github.com/shmkit/shmkit/internal/arena"
 	"github.com/shmkit/shmkit/internal/fault"
+	"github.com/shmkit/shmkit/internal/mem"
 )
 
 // A Table is a handle of a hash table from bytes to bytes. Its methods may be called
@@ -32,7 +33,7 @@ func (s *Store) NewTable(kind, id uint64, stripes int) (arena.Block, error) {
 	if err != nil {
 		return b, err
 	}
-	clear(s.Arena.Bytes(b.Ref, n)[8:])
+	mem.Clear(s.Arena.Bytes(b.Ref, n)[8:])
 	w := s.words[b.Ref/8:]
 	log := 0
 	for 1<<log < stripes {

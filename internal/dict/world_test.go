@@ -124,13 +124,17 @@ func (w *world) recover(by, slot int) bool {
 
 func hash(key string) uint64 { return xxh3.HashString(key) }
 
+// fill and plain write and read values in shared memory.
+func fill(b []byte, value string) { mem.Copy(b, []byte(value)) }
+func plain(b []byte) string       { return string(mem.Append(nil, b)) }
+
 // set, get and remove are the operations that the tests use most.
 func (w *world) set(tab *dict.Table, key, value string, cond dict.Condition) (bool, error) {
 	d, err := w.storeOf(tab).Draft([]byte(key), len(value), 0, 0)
 	if err != nil {
 		return false, err
 	}
-	copy(d.Value(), value)
+	fill(d.Value(), value)
 	done, _, err := tab.Change(hash(key), []byte(key), &dict.Change{New: d, If: cond})
 	return done, err
 }
@@ -163,7 +167,7 @@ func (w *world) get(tab *dict.Table, key string) (string, bool) {
 		if !ok || s.Expired(&e) {
 			return "", false
 		}
-		if v := string(e.Value); s.Still(&e) {
+		if v := plain(e.Value); s.Still(&e) {
 			return v, true
 		}
 	}
