@@ -42,6 +42,7 @@ var wallClockUses = map[string]string{
 	"internal/robust/handle.go systemClock UnixNano": "written for people",
 	"internal/robust/owner.go unixTime Unix":         "shown to people",
 	"internal/explore/search.go String Round":        "a duration, shown to people",
+	"internal/untyped/type.go Make Parse":            "a time that somebody has written, as a value",
 }
 
 // TestOnlyMonotonicClocksDecide reads the library's source: a clock that is set

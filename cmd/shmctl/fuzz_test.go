@@ -42,10 +42,10 @@ func images(t testing.TB) [][]byte {
 			t.Fatal(err)
 		}
 	}
-	q, err := ringqueue.Create[string]("queue", &ringqueue.Options{Capacity: 4096, SingleProducer: true})
+	q, err := ringqueue.Create[string]("queue", &ringqueue.Options{Capacity: 4096, SingleProducer: true, MaxRecord: 8192, MaxLarge: 256 << 10})
 	must(err)
 	defer q.Close()
-	for _, s := range []string{"a", "bb", "", "dddd"} {
+	for _, s := range []string{"a", "bb", "", "dddd", strings.Repeat("e", 2000)} { // the last by reference
 		must(q.TryPut(s))
 	}
 	l, err := q.Ring().TryBorrow()
