@@ -3,6 +3,7 @@ package manager
 import (
 	"fmt"
 	"reflect"
+	"runtime"
 	"sync"
 	"time"
 
@@ -28,6 +29,9 @@ type Dict[K comparable, V any] struct {
 	keys   form[K]
 	values form[V]
 	use    *use
+
+	lingers bool // reads need no use of the segment
+	quick   bool // they may begin with a glance
 }
 
 // form is how values of a type are laid out.
@@ -36,6 +40,7 @@ type form[T any] struct {
 	text   bool // T is a string
 	simple bool // T's codec runs no code of T's own: plain, string, []byte
 	flat   bool // T's memory is its encoding
+	direct bool // the memory of a T, or that of a string, is its encoding
 	size   int  // of a flat T
 	refers bool // T is a reference to an object, and travels as that
 }
@@ -49,6 +54,7 @@ func formOf[T any]() (form[T], error) {
 	_, f.simple = c.Size(new(T))
 	f.text = f.simple && reflect.TypeFor[T]().Kind() == reflect.String
 	f.size, _ = c.Fixed()
+	f.direct = f.flat || f.text
 	var v T
 	_, f.refers = any(v).(reference)
 	return f, nil
@@ -123,6 +129,8 @@ func (d *Dict[K, V]) forms() (want record, err error) {
 func (d *Dict[K, V]) attach(o *object) (err error) {
 	d.object = o
 	d.table, err = d.m.store.Table(o.record.ref, d.m.evict)
+	d.lingers = d.m.seg.Lingers() && !d.values.refers // taking a handle is more than reading
+	d.quick = d.lingers && d.keys.direct && d.values.flat
 	return err
 }
 
@@ -157,13 +165,18 @@ func (f *form[T]) decode(b []byte, v *T) error {
 	return f.codec.Decode(b, v)
 }
 
+// memory returns the encoding of k, if it is direct.
+func (f *form[T]) memory(k *T) []byte {
+	if f.text {
+		return mem.BytesOfString(*mem.As[string](k))
+	}
+	return mem.BytesOf(k)
+}
+
 // key returns the encoding of k, in *buf if it can't be k's own memory.
 func (f *form[T]) key(k *T, buf *[]byte) ([]byte, error) {
-	switch {
-	case f.text:
-		return mem.BytesOfString(*mem.As[string](k)), nil
-	case f.flat:
-		return mem.BytesOf(k), nil
+	if f.direct {
+		return f.memory(k), nil
 	}
 	var err error
 	*buf, err = f.codec.Append((*buf)[:0], k)
@@ -200,17 +213,57 @@ func (d *Dict[K, V]) Get(k K) (v V, ok bool, err error) {
 func (d *Dict[K, V]) GetInto(k K, v *V) (ok bool, err error) { return d.get(&k, v) }
 
 func (d *Dict[K, V]) get(k *K, v *V) (bool, error) {
-	if err := d.m.seg.Acquire(); err != nil {
+	if d.quick && !d.m.seg.Closed() {
+		key := d.keys.memory(k)
+		if s, ok := d.table.Glance(d.m.hash(key), key, d.values.size); ok {
+			mem.Get(s.Value, v)
+			if s.Still() {
+				runtime.KeepAlive(d)
+				return true, nil
+			}
+		}
+	}
+	return d.search(k, v)
+}
+
+// search is get for where a glance is not enough.
+func (d *Dict[K, V]) search(k *K, v *V) (bool, error) {
+	if err := d.look(); err != nil {
 		return false, wrap("get", d.name, err)
 	}
 	var e dict.Entry
 	var buf []byte
 	ok, err := d.read(k, v, &e, &buf)
-	d.m.seg.Release()
-	if err != nil {
+	if err = d.looked(err); err != nil {
 		return false, wrap("get", d.name, err)
 	}
 	return ok, nil
+}
+
+// look begins reading the memory. It needs no use of the segment, and so does not write to
+// it, where what is read after its end is no worse than zeros.
+func (d *Dict[K, V]) look() error {
+	if !d.lingers {
+		return d.m.seg.Acquire()
+	}
+	if d.m.seg.Closed() {
+		return ErrClosed
+	}
+	return nil
+}
+
+// looked ends it. What was found, with or without an error, counts unless looked
+// returns one: it may be what zeros look like.
+func (d *Dict[K, V]) looked(err error) error {
+	if !d.lingers {
+		d.m.seg.Release()
+		return err
+	}
+	if d.m.seg.Closed() {
+		err = ErrClosed
+	}
+	runtime.KeepAlive(d)
+	return err
 }
 
 // read looks k up and decodes its value, which e tells apart from others.
@@ -326,20 +379,27 @@ func (d *Dict[K, V]) draftEncoded(key []byte, v *V, expiry uint64) (dict.Draft, 
 
 // Contains tells whether there is a value of k.
 func (d *Dict[K, V]) Contains(k K) (bool, error) {
-	if err := d.m.seg.Acquire(); err != nil {
+	if err := d.look(); err != nil {
 		return false, wrap("get", d.name, err)
 	}
-	defer d.m.seg.Release()
-	var buf []byte
-	key, err := d.keys.key(&k, &buf)
-	if err != nil {
+	ok, err := d.contains(&k)
+	if err = d.looked(err); err != nil {
 		return false, wrap("get", d.name, err)
+	}
+	return ok, nil
+}
+
+func (d *Dict[K, V]) contains(k *K) (bool, error) {
+	var buf []byte
+	key, err := d.keys.key(k, &buf)
+	if err != nil {
+		return false, err
 	}
 	var e dict.Entry
 	for {
 		ok, err := d.table.Seek(d.m.hash(key), key, &e)
 		if !ok || err != nil {
-			return false, wrap("get", d.name, err)
+			return false, err
 		}
 		if gone := d.m.store.Expired(&e); d.m.store.Still(&e) {
 			return !gone, nil

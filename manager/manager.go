@@ -104,7 +104,7 @@ func open(op, name string, o *Options, how func(string, *shm.Spec, *shm.Options)
 		Size: int64(g.arena().ChunksOff()), Reserve: int64(chunks) * arena.ChunkSize,
 		Slots: slots,
 		Init:  func(s *shm.Segment) error { return initialise(s, g, m.opts.Evict) },
-		Check: m.look, Recover: m.recover, Leave: m.leave,
+		Check: m.look, Recover: m.recover, Leave: m.leave, Linger: true,
 	}
 	seg, err := how(name, sp, m.opts.segment())
 	if err != nil {

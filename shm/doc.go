@@ -24,7 +24,8 @@
 //
 // Segment.Acquire and Segment.Release count the uses of a handle's mapping, in
 // one atomic addition each. Close does not wait for them: it makes new ones
-// fail, and the end of the last one unmaps the memory.
+// fail, and the end of the last one unmaps the memory. Who only reads, by a protocol that
+// tells afterwards whether it was read whole, can do without: see Spec.Linger.
 //
 // # Crash safety
 //

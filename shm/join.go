@@ -177,7 +177,7 @@ func (s *Segment) leave() error {
 		s.spec.Leave(s)
 	}
 	s.vacate()
-	err := s.mapped.unmap()
+	err := s.unmap()
 	if s.file != nil {
 		err = errors.Join(err, s.file.Close())
 	}

@@ -19,6 +19,13 @@ func mapFile(f *os.File, size, mirror int, writable bool) (mapping, error) {
 
 func (m mapping) unmap() error { return mem.Unmap(m) }
 
+// canBlank tells whether blank works.
+const canBlank = true
+
+// blank replaces the memory by zeros of this process's own, at one moment for
+// everybody who reads it.
+func (m mapping) blank() error { return mem.Blank(m) }
+
 // advise applies the options that are about speed; the kernel may decline.
 func (m mapping) advise(o *Options) {
 	if o.HugePages {

@@ -3,6 +3,7 @@
 package shm
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -28,6 +29,10 @@ func (m mapping) unmap() error {
 	mm := mmap.MMap(m)
 	return mm.Unmap()
 }
+
+const canBlank = false
+
+func (m mapping) blank() error { return errors.ErrUnsupported }
 
 // advise applies the options that are about speed.
 func (m mapping) advise(o *Options) {

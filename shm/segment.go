@@ -2,9 +2,11 @@ package shm
 
 import (
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +22,8 @@ type Segment struct {
 	// handle itself counts as one use until Close. See Acquire.
 	uses atomic.Int64
 	_    [120]byte // every operation of every goroutine writes to uses
+
+	closed atomic.Bool // Close has begun
 
 	path   string
 	opts   Options
@@ -127,6 +131,21 @@ func (s *Segment) Slot() int { return s.slot }
 
 // Slots returns the number of process slots of the segment.
 func (s *Segment) Slots() int { return len(s.table) }
+
+// Lingers tells whether the memory may be read without a use: see [Spec.Linger].
+func (s *Segment) Lingers() bool { return s.spec.Linger && canBlank }
+
+// unmap ends the mapping, or leaves zeros in its place as long as somebody may look.
+func (s *Segment) unmap() error {
+	if !s.Lingers() {
+		return s.mapped.unmap()
+	}
+	runtime.AddCleanup(s, func(m mapping) { _ = m.unmap() }, s.mapped)
+	if err := s.mapped.blank(); err != nil {
+		return fmt.Errorf("unmap: %w", err)
+	}
+	return nil
+}
 
 // discard undoes newSegment for a handle that never joined or has left.
 func (s *Segment) discard() {

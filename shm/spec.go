@@ -55,6 +55,12 @@ type Spec struct {
 	// counters of the slot that it recovers. After an error the slot stays as it
 	// is and recovery is tried again later.
 	Recover func(s *Segment, slot int) error
+	// Linger lets a handle's memory be read without a use, by who has looked at
+	// [Segment.Closed] before and calls [runtime.KeepAlive] on the handle after: with
+	// the last use over it becomes private zeros, and is unmapped when nothing
+	// refers to the handle any more. Where the platform can't do that, it
+	// changes nothing: see [Segment.Lingers].
+	Linger bool
 	// Leave gives back what this handle's slot still has in the structure, when its
 	// last use is over and before the slot is given back. If the process dies in
 	// it, Recover does the rest.

@@ -21,6 +21,10 @@ func (s *Segment) Release() {
 	}
 }
 
+// Closed tells whether the handle is closed. It does not touch what Acquire does: many
+// goroutines may ask at once.
+func (s *Segment) Closed() bool { return s.closed.Load() }
+
 // Idle tells whether the handle has no uses but so many, at this moment.
 func (s *Segment) Idle(uses int) bool { return s.uses.Load() == int64(2*(1+uses)) }
 
@@ -78,6 +82,7 @@ func (s *Segment) Close() error {
 	s.mu.Unlock()
 
 	// The handle's own use, which Release ends, keeps the memory for the hooks.
+	s.closed.Store(true)
 	s.uses.Or(1)
 	janitors.remove(s)
 	for _, f := range hooks {

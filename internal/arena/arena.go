@@ -218,6 +218,14 @@ func (a *Arena) Page(ref uint64) (word uint64, size int, ok bool) {
 	return word, size, size > 0
 }
 
+// PageOf returns the page word of ref's chunk, nil if it lies in none.
+func (a *Arena) PageOf(ref uint64) *atomic.Uint64 {
+	if i := (ref - a.base) / ChunkSize; i < uint64(len(a.table)) {
+		return &a.table[i].page
+	}
+	return nil
+}
+
 // SamePage tells whether the page word of ref's chunk still is word.
 func (a *Arena) SamePage(ref, word uint64) bool {
 	p := &a.table[(ref-a.base)/ChunkSize].page

@@ -214,7 +214,7 @@ func (t *Table) find(h uint64, key []byte, pl *place, taken ...int) error {
 				return nil
 			}
 		}
-		if room > most { // the emptier bucket
+		if room > most && most == 0 { // the second bucket only if the first is full: reads begin there
 			most, pl.slot = room, empty
 		}
 	}

@@ -1,6 +1,8 @@
 package dict
 
 import (
+	"sync/atomic"
+
 	"github.com/shmkit/shmkit/internal/arena"
 	"github.com/shmkit/shmkit/internal/fault"
 	"github.com/shmkit/shmkit/internal/mem"
@@ -14,9 +16,8 @@ import (
 
 const hottest = 3
 
-// warm notes that the entry in slot i of the bucket with the given control word is used.
-func (s *Store) warm(ctl, i int) {
-	w := &s.words[ctl]
+// warm notes that the entry in slot i of the bucket with the control word w is used.
+func warm(w *atomic.Uint64, i int) {
 	if c := w.Load(); c>>(2*i)&hottest != hottest {
 		fault.Point("dict.warm")
 		w.CompareAndSwap(c, c+1<<(2*i))

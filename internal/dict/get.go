@@ -61,7 +61,7 @@ func (t *Table) Seek(h uint64, key []byte, e *Entry) (bool, error) {
 				}
 				if ok {
 					if t.heat {
-						t.s.warm(at+control, i)
+						warm(&t.words[at+control], i)
 					}
 					return true, nil
 				}

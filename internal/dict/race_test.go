@@ -70,8 +70,12 @@ func TestTogether(t *testing.T) {
 							t.Error(err)
 						}
 					default:
-						if v, ok := w.get(tab, key); ok && !whole(key, v) {
+						v, ok := w.get(tab, key)
+						if ok && !whole(key, v) {
 							t.Errorf("%q is torn: %q", key, v)
+						}
+						if v, ok := w.glance(tab, key, len(v)); ok && !whole(key, v) {
+							t.Errorf("at a glance: %q is torn: %q", key, v)
 						}
 					}
 				}

@@ -38,6 +38,7 @@ type Store struct {
 	host    Host
 	me      uint32 // slot + 1
 	words   []atomic.Uint64
+	bytes   []byte
 	stripes []stripe
 	now     func() uint64
 	relieve func(n, try int) (bool, error)
@@ -77,7 +78,7 @@ func Open(a *arena.Arena, m arena.Memory, host Host, o Options) (*Store, error) 
 	if err := checkBody(len(m.Bytes), o.Base); err != nil {
 		return nil, err
 	}
-	s := &Store{Arena: a, host: host, me: uint32(host.Slot()) + 1, words: m.Words, now: o.Now, relieve: o.Relieve}
+	s := &Store{Arena: a, host: host, me: uint32(host.Slot()) + 1, words: m.Words, bytes: m.Bytes, now: o.Now, relieve: o.Relieve}
 	var err error
 	if s.stripes, err = mem.Slice[stripe](m.Bytes, o.Base, Stripes); err != nil {
 		return nil, err

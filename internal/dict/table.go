@@ -20,6 +20,10 @@ type Table struct {
 	count int  // stripes
 	first int  // lock of stripe 0
 	heat  bool // reads note that an entry is in use
+
+	words []atomic.Uint64 // the store's; this and the next are what Glance needs
+	bytes []byte
+	arena *arena.Arena
 }
 
 // NewTable fills a block with an empty table of so many stripes, a power of two up
@@ -62,7 +66,7 @@ func (s *Store) Table(ref uint64, heat bool) (*Table, error) {
 	}
 	return &Table{
 		s: s, ref: ref, line: int(ref/8) + tableWord, shift: uint(64 - log), count: 1 << log,
-		first: int(first), heat: heat,
+		first: int(first), heat: heat, words: s.words, bytes: s.bytes, arena: s.Arena,
 	}, nil
 }
 

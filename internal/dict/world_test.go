@@ -173,6 +173,16 @@ func (w *world) get(tab *dict.Table, key string) (string, bool) {
 	}
 }
 
+// glance is get for who knows the value's size. It is false, too, when anything is in the way.
+func (w *world) glance(tab *dict.Table, key string, size int) (string, bool) {
+	s, ok := tab.Glance(hash(key), []byte(key), size)
+	if !ok {
+		return "", false
+	}
+	v := plain(s.Value)
+	return v, s.Still()
+}
+
 func (w *world) remove(tab *dict.Table, key string) bool {
 	w.t.Helper()
 	_, found, err := tab.Change(hash(key), []byte(key), &dict.Change{})

@@ -34,6 +34,7 @@ var local = map[string]string{
 	"robust.handle.closed":  "the handle's",
 	"ringqueue.turn.taken":  "between goroutines",
 	"shm.Segment.uses":      "of the handle",
+	"shm.Segment.closed":    "of the handle",
 }
 
 // unseen are functions whose stores nobody sees before a later one.

@@ -38,6 +38,15 @@ func Map(fd, size, mirror int, writable bool) ([]byte, error) {
 	return unsafe.Slice((*byte)(base), total), nil
 }
 
+// Blank replaces a mapping made by [Map] by zeros that are the process's own, and take no
+// memory until they are written to. Who is reading it sees, from some moment on, only zeros:
+// an access in between waits until all is replaced.
+func Blank(b []byte) error {
+	_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE|unix.MAP_FIXED)
+	return err
+}
+
 // Unmap ends a mapping made by [Map]. All views of it end with it.
 func Unmap(b []byte) error {
 	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)))

@@ -3,6 +3,7 @@ package mem_test
 import (
 	"errors"
 	"math"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -119,4 +120,34 @@ func BenchmarkStoreRelease(b *testing.B) {
 			mem.Pause()
 		}
 	})
+}
+
+func TestUncheckedViews(t *testing.T) {
+	b := mem.BytesOf(new([32]uint64))
+	for i := range b {
+		b[i] = byte(i)
+	}
+	words, err := mem.Slice[atomic.Uint64](b, 0, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := mem.Eight(words, 8); &e[0] != &words[8] || &e[7] != &words[15] {
+		t.Error("Eight is elsewhere")
+	}
+	if p := mem.Part(b, 100, 9); len(p) != 9 || cap(p) != 9 || &p[0] != &b[100] {
+		t.Errorf("Part: %d bytes from %d", len(p), p[0])
+	}
+	for n := range 70 { // each length: equal, and different in one byte
+		key := slices.Clone(b[30 : 30+n])
+		if !mem.EqualAt(b, 30, key) {
+			t.Errorf("%d bytes: not equal", n)
+		}
+		for i := range key {
+			key[i]++
+			if mem.EqualAt(b, 30, key) {
+				t.Errorf("%d bytes, different at %d: equal", n, i)
+			}
+			key[i]--
+		}
+	}
 }

@@ -44,3 +44,8 @@ func Clear(b []byte) {
 		b[i] = 0
 	}
 }
+
+// EqualAt tells whether key stands in b from off on.
+func EqualAt(b []byte, off uint64, key []byte) bool {
+	return Equal(Part(b, off, uint64(len(key))), key)
+}

@@ -3,6 +3,7 @@ package mem
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -66,4 +67,17 @@ func Put[T any](b []byte, v *T) {
 func Get[T any](b []byte, v *T) {
 	_ = b[:unsafe.Sizeof(*v)]
 	*v = *(*T)(unsafe.Pointer(unsafe.SliceData(b)))
+}
+
+// Eight and Part, like EqualAt, are for where reading is to take no longer than it must: the
+// caller has checked that what they look at is there.
+
+// Eight returns the eight words from i on.
+func Eight(words []atomic.Uint64, i uint64) *[8]atomic.Uint64 {
+	return (*[8]atomic.Uint64)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(words)), i*8))
+}
+
+// Part returns n bytes from off on.
+func Part(b []byte, off, n uint64) []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), off)), n)
 }
