@@ -3,6 +3,7 @@ package manager
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/shmkit/shmkit/internal/arena"
 	"github.com/shmkit/shmkit/internal/dict"
@@ -68,24 +69,55 @@ func (m *space) collectIfLoose() error {
 }
 
 func (m *space) collect() (int, error) {
-	h := m.views.head
-	me := uint32(m.seg.Slot()) + 1
 	m.collecting.Lock()
 	defer m.collecting.Unlock()
+	n, _, err := m.collectLocked()
+	return n, err
+}
+
+// collectForRoom collects because there is no memory, if that may help, and tells whether it
+// may have. It waits for others who are collecting, or keep it from ending, up to a second.
+func (m *space) collectForRoom() (bool, error) {
+	const tries, pause = 1000, time.Millisecond
+	if m.views.head.loose.Load() == m.swept.Load() {
+		return false, nil
+	}
+	if !m.collecting.TryLock() {
+		m.collecting.Lock() // others of this process are collecting
+		defer m.collecting.Unlock()
+		return true, nil
+	}
+	defer m.collecting.Unlock()
+	for range tries {
+		n, whole, err := m.collectLocked()
+		if n > 0 || whole || err != nil {
+			return n > 0, err
+		}
+		time.Sleep(pause)
+	}
+	return false, nil
+}
+
+// collectLocked is one collection. It is whole if nothing was left that it could have
+// taken apart at another moment.
+func (m *space) collectLocked() (n int, whole bool, err error) {
+	h := m.views.head
+	me := uint32(m.seg.Slot()) + 1
 	fault.Point("manager.collect.begin")
 	if !h.sweeper.CompareAndSwap(0, me) {
 		m.seg.Probe(int(h.sweeper.Load()) - 1) // if it is dead, the next one does it
-		return 0, nil
+		return 0, false, nil
 	}
 	defer func() {
 		fault.Point("manager.collect.end")
 		h.sweeper.Store(0)
 	}()
+	m.swept.Store(h.loose.Load())
 	fault.Point("manager.collect.cycle")
 	cycle := h.cycle.Add(1)
 	c := &collection{space: m, cycle: cycle, reached: make(map[uint64]bool)}
-	if err := c.mark(); err != nil {
-		return 0, err
+	if ok, err := c.mark(); !ok || err != nil {
+		return 0, false, err
 	}
 	return c.sweep()
 }
@@ -95,13 +127,16 @@ type collection struct {
 	*space
 	cycle   uint64
 	reached map[uint64]bool
+	leads   bool // something was reached that leads to others
 }
 
 // mark reaches everything that names, handles and objects touched in this cycle lead
-// to, until there is nothing new.
-func (c *collection) mark() error {
-	for {
-		before := len(c.reached)
+// to, until there is nothing new that leads to others. Objects that lead to none don't
+// count: others may make such faster than all can be gone through. It is
+// false when others were faster with the rest, too.
+func (c *collection) mark() (bool, error) {
+	for range markTries {
+		c.leads = false
 		err := c.eachIn(c.names, func(_, value []byte) error {
 			if len(value) == 8 {
 				return c.reach(binary.LittleEndian.Uint64(value))
@@ -117,11 +152,15 @@ func (c *collection) mark() error {
 				return err
 			})
 		}
-		if err != nil || len(c.reached) == before {
-			return err
+		if err != nil || !c.leads {
+			return err == nil, err
 		}
 	}
+	return false, nil
 }
+
+// markTries is how often all objects are gone through.
+const markTries = 100
 
 // eachIn calls f with all entries of a table.
 func (m *space) eachIn(t *dict.Table, f func(key, value []byte) error) error {
@@ -166,6 +205,7 @@ func (c *collection) reach(id uint64) error {
 	if !ok || err != nil || r.flags&recordRefers == 0 {
 		return err
 	}
+	c.leads = true
 	o, err := c.hold(id)
 	if o == nil || err != nil {
 		return err
@@ -183,66 +223,110 @@ func (c *collection) reach(id uint64) error {
 	})
 }
 
-// sweep takes apart what was not reached.
-func (c *collection) sweep() (int, error) {
+// sweep takes apart what was not reached: all that it can mark as dying, and then, as that
+// gives memory for marking, the rest.
+func (c *collection) sweep() (n int, whole bool, err error) {
 	var lost []uint64
-	err := c.eachIn(c.objects, func(key, _ []byte) error {
+	err = c.eachIn(c.objects, func(key, _ []byte) error {
 		if id := binary.LittleEndian.Uint64(key); len(key) == 8 && !c.reached[id] {
 			lost = append(lost, id)
 		}
 		return nil
 	})
-	n := 0
-	for _, id := range lost {
-		if err != nil {
-			break
+	for err == nil && len(lost) > 0 {
+		var dying []grave
+		marked := 0
+		for _, id := range lost {
+			var g *grave
+			if g, err = c.doom(id); err != nil {
+				break
+			}
+			marked++
+			if g != nil {
+				dying = append(dying, *g)
+			}
 		}
-		var gone bool
-		if gone, err = c.bury(id); gone {
-			n++
+		lost = lost[marked:]
+		if errors.Is(err, arena.ErrNoSpace) && len(dying) > 0 {
+			err = nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+		if !c.outwait() {
+			return n, false, nil // they stay dying until the next cycle
+		}
+		for i := range dying {
+			var gone bool
+			if gone, err = c.bury(&dying[i]); err != nil {
+				return n, false, err
+			}
+			if gone {
+				n++
+			}
 		}
 	}
-	return n, err
+	return n, err == nil, err
 }
 
-// bury takes an object apart, if nobody gets hold of it in the last moment.
-func (c *collection) bury(id uint64) (bool, error) {
-	key := idKey(id)
-	var e dict.Entry
-	b, ok, err := c.lookup(c.objects, c.store, key, &e)
-	if !ok || err != nil {
-		return false, err
+// A grave is what is known of an object that is dying.
+type grave struct {
+	id    uint64
+	entry dict.Entry // with its record
+	record
+}
+
+// doom marks an object as dying, if nobody has it.
+func (c *collection) doom(id uint64) (*grave, error) {
+	key, g := idKey(id), &grave{id: id}
+	for {
+		b, ok, err := c.lookup(c.objects, c.store, key, &g.entry)
+		if !ok || err != nil {
+			return nil, err
+		}
+		if g.record, err = parseRecord(b); err != nil {
+			return nil, err
+		}
+		if g.flags&recordDying != 0 {
+			return g, nil
+		}
+		if c.inUse(&g.record) {
+			return nil, nil
+		}
+		dying := g.record
+		dying.flags |= recordDying
+		if ok, err = c.rewrite(key, &g.entry, &dying); !ok || err != nil {
+			return nil, err
+		}
 	}
-	r, err := parseRecord(b)
+}
+
+// rewrite replaces an object's record, if it still is the one in e. If there is no memory, none
+// is collected for it: that is just being done.
+func (c *collection) rewrite(key []byte, e *dict.Entry, r *record) (bool, error) {
+	b := r.append(nil)
+	d, err := c.store.TryDraft(key, len(b), 0, 0)
 	if err != nil {
 		return false, err
 	}
-	if r.flags&recordDying == 0 {
-		if c.inUse(&r) {
-			return false, nil
-		}
-		dying := r
-		dying.flags |= recordDying
-		if ok, err = c.insert(c.objects, key, dying.append(nil), dict.Change{If: dict.IfSame, Same: &e}); !ok || err != nil {
-			return false, err
-		}
-		if _, ok, err = c.lookup(c.objects, c.store, key, &e); !ok || err != nil {
-			return false, err
-		}
-	}
-	if c.opening() {
-		return false, nil // it stays dying until the next cycle
-	}
-	if c.inUse(&r) {
+	return c.insertDraft(c.objects, d, key, b, dict.Change{If: dict.IfSame, Same: e})
+}
+
+// bury takes a dying object apart, unless somebody got hold of it in the last moment: nobody
+// can any more.
+func (c *collection) bury(g *grave) (bool, error) {
+	key := idKey(g.id)
+	if c.inUse(&g.record) {
+		r := g.record
 		r.flags &^= recordDying
-		_, err = c.insert(c.objects, key, r.append(nil), dict.Change{If: dict.IfSame, Same: &e})
+		_, err := c.rewrite(key, &g.entry, &r)
 		return false, err
 	}
-	if err := c.dismantle(&r); err != nil {
+	if err := c.dismantle(&g.record); err != nil {
 		return false, err
 	}
 	done, _, err := c.objects.Change(c.hash(key), key, &dict.Change{
-		If: dict.IfSame, Same: &e, With: arena.Block{Ref: r.ref, Inc: r.inc},
+		If: dict.IfSame, Same: &g.entry, With: arena.Block{Ref: g.ref, Inc: g.inc},
 	})
 	return done, err
 }
@@ -259,14 +343,27 @@ func (c *collection) dismantle(r *record) error {
 	return t.Dismantle()
 }
 
-// opening tells whether some other process is in the middle of getting a handle.
-func (c *collection) opening() bool {
-	for i := range c.views.head.opening {
-		if i != c.seg.Slot() && c.views.head.opening[i].Load() != 0 {
-			return true
+// outwait waits until no other process is in the middle of getting a handle that it began
+// with before now, and so may not have seen who is dying. It does not wait long: somebody
+// may be stopped there.
+func (c *collection) outwait() bool {
+	const tries, pause = 100, 100 * time.Microsecond
+	before := make([]uint64, len(c.views.head.opening))
+	for i := range before {
+		before[i] = c.views.head.opening[i].Load()
+	}
+	for i, was := range before {
+		if i == c.seg.Slot() || was&1 == 0 {
+			continue
+		}
+		for try := 0; c.views.head.opening[i].Load() == was; try++ {
+			if try == tries {
+				return false
+			}
+			time.Sleep(pause)
 		}
 	}
-	return false
+	return true
 }
 
 // errDying is that an object is just being taken apart, or put back.

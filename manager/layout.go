@@ -43,7 +43,7 @@ type head struct {
 	sweeper atomic.Uint32 // slot + 1 of who collects
 	_       [124]byte
 	_       [1280]byte
-	// opening is 1 for each slot that is getting a handle of an object.
+	// opening is odd for each slot that is getting a handle of an object, and grows.
 	opening [slots]atomic.Uint64
 }
 

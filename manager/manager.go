@@ -45,8 +45,9 @@ type space struct {
 
 	computing computing
 
-	collecting sync.Mutex // one collection at a time
-	collected  uint64     // what the head's loose was at the last one, for housekeeping
+	collecting sync.Mutex    // one collection at a time
+	swept      atomic.Uint64 // what the head's loose was when this process's last one began
+	collected  uint64        // what the head's loose was at the last one, for housekeeping
 	again      bool
 
 	hand atomic.Uint64 // whose turn it is to be evicted from
@@ -176,7 +177,7 @@ func (m *space) start(s *shm.Segment) error {
 		}
 	}
 	h := m.views.head
-	var relieve func(n, try int) (bool, error)
+	relieve := func(_, _ int) (bool, error) { return m.collectForRoom() }
 	if m.evict = h.evict.Load() == 1; m.evict {
 		relieve = m.relieve
 	}

@@ -83,12 +83,16 @@ func (m *space) lookup(t *dict.Table, store *dict.Store, key []byte, e *dict.Ent
 	}
 }
 
-// store puts a key into an internal table.
+// insert puts a key into an internal table.
 func (m *space) insert(t *dict.Table, key, value []byte, c dict.Change) (bool, error) {
 	d, err := m.store.Draft(key, len(value), 0, 0)
 	if err != nil {
 		return false, err
 	}
+	return m.insertDraft(t, d, key, value, c)
+}
+
+func (m *space) insertDraft(t *dict.Table, d dict.Draft, key, value []byte, c dict.Change) (bool, error) {
 	copy(d.Value(), value)
 	c.New = d
 	done, _, err := t.Change(m.hash(key), key, &c)
@@ -233,10 +237,11 @@ func (m *space) tryHold(id uint64) (*object, error) {
 	}
 	flag := &m.views.head.opening[m.seg.Slot()]
 	fault.Point("manager.opening")
-	flag.Store(1)
+	n := flag.Load() &^ 1
+	flag.Store(n + 1)
 	defer func() {
 		fault.Point("manager.opened")
-		flag.Store(0)
+		flag.Store(n + 2)
 	}()
 	r, ok, err := m.recordOf(id)
 	if !ok || err != nil {
@@ -322,9 +327,9 @@ func (m *space) forget(store *dict.Store, slot int) error {
 				fault.Point("manager.forget.sweeper")
 				h.sweeper.Store(0)
 			}
-			if h.opening[slot].Load() != 0 {
+			if n := h.opening[slot].Load(); n&1 != 0 {
 				fault.Point("manager.forget.opening")
-				h.opening[slot].Store(0)
+				h.opening[slot].Store(n + 1)
 			}
 			return err
 		}

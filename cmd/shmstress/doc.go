@@ -1,9 +1,10 @@
-// Command shmstress kills and stops processes that use shmkit's queues and
-// pools, for as long as you like, and accounts for every record and every task.
+// Command shmstress kills and stops processes that use shmkit's queues, pools and
+// dicts, for as long as you like, and accounts for every record, task and entry.
 // It is how to see for yourself that the promise holds.
 //
 //	shmstress queue                producers and consumers on one queue
 //	shmstress pool                 tasks on two pools of worker processes
+//	shmstress dict                 processes that share the dicts of a manager
 //
 // # Model
 //

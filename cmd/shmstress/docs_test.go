@@ -22,7 +22,7 @@ func canonical(text string) string { return number.ReplaceAllString(text, " N$1"
 func TestDocs(t *testing.T) {
 	clitest.UseDir(t, "shmstress-test-")
 	const path = "../../docs/shmstress.md"
-	now := clitest.Page(t, path, "shmstress", 4, func(args []string) string {
+	now := clitest.Page(t, path, "shmstress", 6, func(args []string) string {
 		var both bytes.Buffer // as a terminal has it
 		run(context.Background(), args, &both, &both)
 		return both.String()

@@ -16,13 +16,13 @@ func (r *queueRun) gather() {
 	// Members stand still so that the parts belong together. They may hold
 	// locks meanwhile: nothing is opened but by the system's calls.
 	for _, s := range r.seats {
-		s.signal(sigStop)
+		s.heed(s.signal(sigStop))
 	}
 	queue := r.copySegment(r.queue.Ring().Segment())
 	r.copySegment(r.ledger.seg)
 	r.dump("ledger.txt", []byte(r.ledger.text(r.cfg.Producers)))
 	for _, s := range r.seats {
-		s.signal(sigCont)
+		s.heed(s.signal(sigCont))
 	}
 	r.dump("queue.txt", []byte(queueText(queue)))
 	if r.hanging.Load() {
@@ -42,7 +42,7 @@ func (r *queueRun) interrogate() {
 		if p == nil {
 			continue
 		}
-		s.signal(sigQuit)
+		s.heed(s.signal(sigQuit))
 		all.Go(func() { <-p.Done() })
 	}
 	all.Wait()

@@ -7,16 +7,20 @@ import (
 	"testing"
 
 	"github.com/shmkit/shmkit/internal/cli/clitest"
+	"github.com/shmkit/shmkit/manager"
 	"github.com/shmkit/shmkit/shm"
 )
 
 // TestFaults lets members kill themselves between the steps of operations, and
 // lose wake-ups.
 func TestFaults(t *testing.T) {
-	for _, mode := range []string{"queue", "pool", "queue -single-producer -single-consumer"} {
+	for _, mode := range []string{"queue", "pool", "queue -single-producer -single-consumer", "dict"} {
 		t.Run(mode, func(t *testing.T) {
 			dir := clitest.UseDir(t, "shmstress-test-")
 			kind := strings.Fields(mode)[0]
+			if kind == "dict" {
+				kind = manager.Kind
+			}
 			s := wantClean(t, runUntil(t, "40 processes have died", func() bool {
 				dead := figures(t, dir, kind, func(i *shm.Inspection) uint64 { return i.Total(shm.Recoveries) })
 				var n uint64

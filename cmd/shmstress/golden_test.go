@@ -29,6 +29,13 @@ func TestGolden(t *testing.T) {
 			Pool: &poolFigures{PerSecond: 39923.2, Tasks: 202825, Outcomes: map[string]uint64{fateResult: 199740, fateDeath: 16},
 				Retried: 17, Restarts: 47, SelfInflicted: 21, Pause: pause},
 		},
+		"dict": {
+			Mode: "dict", Command: "shmstress dict --seed=1", Seed: 1, Ended: endedByTime, Seconds: 20.1,
+			Violations: []violation{},
+			Members:    memberFigures{Started: 392, Killed: 388, Stopped: 85, Steps: map[string]int{}},
+			Dict: &dictFigures{PerSecond: 75421.9, Operations: map[string]uint64{"reads": 378815, "writes": 379169}, Changes: 901111,
+				Entries: 714, Blocks: 1294, Bytes: 6437392, Pause: pause},
+		},
 		"violation": {
 			Mode: "queue", Command: "shmstress queue --seed=1", Seed: 1, Ended: endedByViolation, Seconds: 0.3,
 			Violations: []violation{{duplicate, "consumer 3: p1.1#1621 came with attempt 1, and had before", 0.25}, {lost, "a\x1b[2Jb", 0.3}},

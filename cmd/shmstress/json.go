@@ -8,7 +8,7 @@ import "time"
 
 // A summary is what a run has come to.
 type summary struct {
-	Mode       string        `json:"mode"`    // "queue" or "pool"
+	Mode       string        `json:"mode"`    // "queue", "pool" or "dict"
 	Command    string        `json:"command"` // the command line to run it again
 	Seed       uint64        `json:"seed"`
 	Ended      string        `json:"ended"` // "duration", "interrupted" or "violation"
@@ -17,8 +17,9 @@ type summary struct {
 	Violated   int           `json:"violated"`   // how many there are
 	Evidence   *string       `json:"evidence"`   // directory; null if there is none
 	Members    memberFigures `json:"members"`
-	Queue      *queueFigures `json:"queue"` // null for a pool
-	Pool       *poolFigures  `json:"pool"`  // null for a queue
+	Queue      *queueFigures `json:"queue"` // null for others, as the next ones
+	Pool       *poolFigures  `json:"pool"`
+	Dict       *dictFigures  `json:"dict"`
 }
 
 // Why a run ended.
@@ -63,6 +64,17 @@ type poolFigures struct {
 	Restarts      uint64            `json:"restarts"`       // workers that replaced a dead one
 	SelfInflicted uint64            `json:"self_inflicted"` // tasks made to end their worker
 	Pause         pauseFigures      `json:"pause"`          // from a worker's death to the next task that ended
+}
+
+// dictFigures are what members have done with the dicts of a run.
+type dictFigures struct {
+	PerSecond  float64           `json:"per_second"` // operations
+	Operations map[string]uint64 `json:"operations"` // by what they were for
+	Changes    uint64            `json:"changes"`    // calls that changed something
+	Entries    int               `json:"entries"`    // at the end, in all dicts
+	Blocks     int               `json:"blocks"`     // of memory that they are in
+	Bytes      int64             `json:"bytes"`      // of the blocks
+	Pause      pauseFigures      `json:"pause"`      // from a death to the next change by another
 }
 
 // pauseFigures are durations in milliseconds.

@@ -22,8 +22,8 @@ type app struct {
 	common common
 }
 
-const rootHelp = `shmstress kills and stops processes that use a queue or a pool, for as long as you
-like, and accounts for every record and every task. It is how to see for
+const rootHelp = `shmstress kills and stops processes that use a queue, a pool or a dict, for as long
+as you like, and accounts for every record, task and entry. It is how to see for
 yourself that shmkit keeps its promise: any process may be killed at any
 instruction, and nobody else hangs, loses what was committed, or sees a torn
 value.
@@ -46,13 +46,14 @@ command line makes no sense.`
 const rootExamples = `  shmstress queue                                        one minute
   shmstress queue -producers 4 -consumers 4 -kill-rate 20 -stop-rate 5 -duration 30m
   shmstress pool -workers 8 -kill-rate 10
+  shmstress dict -processes 4 -kill-rate 20 -stop-rate 5
   go build -tags faultpoints ./cmd/shmstress && ./shmstress queue -step-kill-rate 20`
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	a := &app{out: stdout, errs: stderr, format: cli.Table}
 	root := &cobra.Command{
 		Use:           "shmstress",
-		Short:         "Torture shmkit's queues and pools, and account for everything",
+		Short:         "Torture shmkit's queues, pools and dicts, and account for everything",
 		Long:          rootHelp,
 		Example:       rootExamples,
 		SilenceErrors: true, // run reports them
@@ -81,7 +82,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	flags.Uint64Var(&c.Seed, "seed", 0, "`number` that settles what is random (default: another each time)")
 	flags.StringVar(&c.Dir, "dir", "", "`directory` of the segments, and of evidence (default $SHMKIT_DIR, else that of shm.DefaultDir)")
 	flags.VarP(&a.format, "output", "o", "`format` of the summary: table or json")
-	root.AddCommand(a.queueCommand(), a.poolCommand())
+	root.AddCommand(a.queueCommand(), a.poolCommand(), a.dictCommand())
 	return root
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shmkit/shmkit/internal/cli"
 	"github.com/shmkit/shmkit/internal/cli/clitest"
+	"github.com/shmkit/shmkit/manager"
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
@@ -127,6 +128,34 @@ func TestQueue(t *testing.T) {
 				t.Errorf("%+v", q)
 			case name != "gets" && (q.Acked == 0 || q.Nacked == 0 || q.Redelivered == 0):
 				t.Errorf("%+v", q)
+			}
+			wantNothingLeft(t, dir)
+		})
+	}
+}
+
+func TestDict(t *testing.T) {
+	for name, args := range map[string]string{
+		"mixed":    "-kill-rate 30 -stop-rate 20",
+		"one line": "-kill-rate 30 -stop-rate 5 -keys 1 -processes 6 -sizes 16-100",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := clitest.UseDir(t, "shmstress-test-")
+			s := wantClean(t, runUntil(t, "20 members have died", func() bool {
+				dead := figures(t, dir, manager.Kind, func(i *shm.Inspection) uint64 { return i.Total(shm.Recoveries) })
+				return len(dead) == 1 && dead[0] >= 20
+			}, "dict "+args))
+			d := s.Dict
+			if s.Mode != "dict" || s.Queue != nil || s.Pool != nil || d == nil {
+				t.Fatalf("%+v", s)
+			}
+			if s.Members.Killed < 20 || d.Pause.Count == 0 || d.Changes == 0 || d.Entries < stays+3*accounts || d.Blocks < d.Entries {
+				t.Errorf("members %+v, %+v", s.Members, d)
+			}
+			for _, duty := range duties {
+				if d.Operations[duty.name] == 0 {
+					t.Errorf("no %s", duty.name)
+				}
 			}
 			wantNothingLeft(t, dir)
 		})

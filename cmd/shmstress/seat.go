@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/shmkit/shmkit/process"
@@ -18,10 +16,7 @@ type seat struct {
 	number int // producers first
 	line   *seatLine
 
-	mu     sync.Mutex
-	proc   *process.Process // nil: nobody sits here
-	killed bool             // by us, and is about to be gone
-	stops  int              // SIGSTOPs that have not been followed by a SIGCONT
+	chair
 }
 
 func (s *seat) producer() bool { return s.number < s.cfg.Producers }
@@ -124,29 +119,13 @@ func (s *seat) bury(life int, killed bool, err error) {
 	}
 }
 
-// sit puts a process on the seat, or none, and tells whether we have killed the
-// one that sat there.
-func (s *seat) sit(p *process.Process) (killed bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	killed = s.killed
-	s.proc, s.killed, s.stops = p, false, 0
-	return killed
-}
-
 // kill kills whoever sits here.
 func (s *seat) kill() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.proc == nil || s.killed {
-		return
+	var now time.Time
+	var over func() bool
+	if s.shoot(func() { now, over = time.Now(), s.passedBy(s.line.life.Load(), s.ledger.taken(s.number)) }) {
+		s.pauses.begin(now, over)
 	}
-	now, over := time.Now(), s.passedBy(s.line.life.Load(), s.ledger.taken(s.number))
-	if err := s.proc.Kill(); err != nil {
-		return
-	}
-	s.killed = true
-	s.pauses.begin(now, over)
 }
 
 // passedBy returns what tells whether a record has been taken by others than
@@ -162,45 +141,20 @@ func (s *seat) passedBy(life, others uint64) func() bool {
 // stop stops whoever sits here, and returns what makes it go on; nil if nobody
 // does who has joined the run.
 func (s *seat) stop() (goOn func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.proc
-	if p == nil || s.killed || s.line.ready.Load() == 0 || p.Signal(sigStop) != nil {
+	thaw := s.freeze(func() bool { return s.line.ready.Load() == 1 })
+	if thaw == nil {
 		return nil
 	}
-	s.stops++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.proc != p {
-			return
-		}
-		if s.stops--; s.stops == 0 {
-			s.signalLocked(sigCont)
-		}
-	}
+	return func() { s.heed(thaw()) }
 }
 
-// signal sends a signal to whoever sits here.
-func (s *seat) signal(sig os.Signal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.signalLocked(sig)
-}
-
-func (s *seat) signalLocked(sig os.Signal) {
-	if s.proc == nil {
-		return
-	}
-	if err := s.proc.Signal(sig); err != nil && !isGone(err) {
+// heed charges the library with an error of a signal.
+func (s *seat) heed(err error) {
+	if err != nil {
 		s.charge(failedOp, "%v: %v", s, err)
 	}
 }
 
 // works tells whether somebody sits here who has opened the queue and is not
 // stopped.
-func (s *seat) works() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.proc != nil && !s.killed && s.stops == 0 && s.line.ready.Load() == 1
-}
+func (s *seat) works() bool { return s.taken() && s.line.ready.Load() == 1 }

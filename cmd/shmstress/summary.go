@@ -74,6 +74,29 @@ func (r *poolRun) summary(ended string) *summary {
 	return s
 }
 
+func (r *dictRun) summary(ended string) *summary {
+	s := r.sum("dict", ended)
+	d := &dictFigures{
+		Operations: map[string]uint64{},
+		Changes:    r.board.changes(-1),
+		Entries:    r.report.Entries,
+		Blocks:     r.report.Live,
+		Bytes:      r.report.Bytes,
+		Pause:      r.pauses.figures(),
+	}
+	all := uint64(0)
+	for i, duty := range duties {
+		for p := range r.board.places {
+			n := r.board.places[p].duties[i].Load()
+			d.Operations[duty.name] += n
+			all += n
+		}
+	}
+	d.PerSecond = float64(all) / s.Seconds
+	s.Dict = d
+	return s
+}
+
 // print prints the summary for people.
 func (s *summary) print(a *app) error {
 	var b strings.Builder
@@ -100,6 +123,9 @@ func (s *summary) print(a *app) error {
 	}
 	if s.Pool != nil {
 		s.Pool.print(heading, line)
+	}
+	if s.Dict != nil {
+		s.Dict.print(heading, line)
 	}
 	if len(s.Members.Steps) > 0 {
 		heading("deaths by crash point")
@@ -151,6 +177,19 @@ func (p *poolFigures) print(heading func(string), line func(name, format string,
 	line("throughput", "%s a second", count(uint64(p.PerSecond)))
 	line("workers replaced", "%s", count(p.Restarts))
 	p.Pause.print(heading, line, "task that ended")
+}
+
+func (d *dictFigures) print(heading func(string), line func(name, format string, args ...any)) {
+	heading("operations")
+	for _, name := range sortedKeys(d.Operations) {
+		line(name, "%s", count(d.Operations[name]))
+	}
+	line("throughput", "%s a second", count(uint64(d.PerSecond)))
+	line("calls with changes", "%s", count(d.Changes))
+	heading("left at the end")
+	line("entries", "%s", count(uint64(d.Entries)))
+	line("blocks", "%s with %s bytes", count(uint64(d.Blocks)), count(uint64(d.Bytes)))
+	d.Pause.print(heading, line, "change by another")
 }
 
 func (p *pauseFigures) print(heading func(string), line func(name, format string, args ...any), what string) {

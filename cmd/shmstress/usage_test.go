@@ -44,6 +44,12 @@ func TestUsage(t *testing.T) {
 		"pool -crash-rate -2":                 "--crash-rate -2 is negative",
 		"pool -sizes 2M":                      "--sizes up to 2M",
 		"pool -producers 3":                   "unknown flag: --producers",
+		"dict x":                              "shmstress: dict: it takes no arguments",
+		"dict -processes 0":                   "--processes 0 is not from 1 to 100",
+		"dict -keys 0":                        "--keys 0 of 4 processes: together from 1 to 65536",
+		"dict -keys 20000":                    "--keys 20000 of 4 processes",
+		"dict -sizes 8":                       "records have at least 16 bytes",
+		"dict -sizes 16-64M":                  "more than 1024M together",
 	} {
 		r := shmstress(context.Background(), strings.Fields(line)...)
 		if r.status != cli.Usage || r.out != "" || !strings.Contains(r.err, want) || strings.Count(r.err, "\n") != 1 || !strings.HasPrefix(r.err, "shmstress: ") {
@@ -57,7 +63,7 @@ func TestFaultsNeedTheirBuild(t *testing.T) {
 	if canFault {
 		t.Skip("this build has crash points")
 	}
-	for _, line := range []string{"queue -step-kill-rate 3", "pool -drop-wakes 0.5"} {
+	for _, line := range []string{"queue -step-kill-rate 3", "pool -drop-wakes 0.5", "dict -step-kill-rate 3"} {
 		r := shmstress(context.Background(), strings.Fields(line)...)
 		if r.status != cli.Usage || !strings.Contains(r.err, "go build -tags faultpoints ./cmd/shmstress") {
 			t.Errorf("%s: status %d, %q", line, r.status, r.err)
@@ -70,6 +76,7 @@ func TestHelp(t *testing.T) {
 	for command, flags := range map[string][]string{
 		"queue": {"--producers", "--single-consumer", "--delivery", "--seed", "--drop-wakes"},
 		"pool":  {"--workers", "--crash-rate", "--kill-rate", "--step-kill-rate"},
+		"dict":  {"--processes", "--keys", "--sizes", "--hang-after"},
 	} {
 		for _, help := range []string{"-h", "--help", "-help"} {
 			r := shmstress(ctx, command, help)

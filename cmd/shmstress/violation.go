@@ -33,6 +33,9 @@ const (
 	unearned   = "unearned"   // a task failed for a death that was not its worker's
 	repeated   = "repeated"   // a task ran more often than it may
 	weakened   = "weakened"   // a pool is not what it was after the storm
+	stale      = "stale"      // a value that is older than one that was there
+	unbalanced = "unbalanced" // money made or lost
+	leaked     = "leaked"     // memory is lost or leaked
 )
 
 // mostViolations is how many are kept in words.

@@ -30,6 +30,7 @@ var local = map[string]string{
 	"futex.bell.rings":      "wakes within the process",
 	"futex.kernel.noEither": "what the kernel offers",
 	"manager.space.hand":    "where the handle's eviction goes on",
+	"manager.space.swept":   "when the handle has collected",
 	"ringqueue.Ring.closed": "the handle's",
 	"robust.handle.closed":  "the handle's",
 	"ringqueue.turn.taken":  "between goroutines",
