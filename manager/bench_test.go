@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,58 +15,102 @@ import (
 	"github.com/shmkit/shmkit/manager"
 )
 
-// The benchmarks compare a dict with the maps of one process, in one run: what is timed
-// alternates between them in rounds of some milliseconds, and the medians are set
-// against each other. Keys have 16 bytes, values 64. Run them with
+// The benchmarks compare a dict with the maps of one process, and with stores that several
+// can use, in one run: what is timed alternates between them in rounds of some milliseconds, and
+// the medians are set against each other. Keys have 16 bytes, values 64. Run them with
 //
-//	go test -run '^$' -bench Dict ./manager
+//	go test -run '^$' -bench . ./manager
 
 type benchValue [64]byte
 
 // A benchMap is what is compared.
 type benchMap struct {
 	name string
+	slow bool // by orders of magnitude: shorter rounds will do
 	get  func(k string, v *benchValue) bool
 	set  func(k string, v *benchValue)
+	add  func(k string)                     // to a counter; nil: it has no such operation
+	fill func(keys []string, v *benchValue) // as fast as it can; nil: by set
 }
 
+// benchMaps returns all, the dict first.
 func benchMaps(b *testing.B) []benchMap {
+	maps := []benchMap{dictMap(b), xsyncMap(), syncMap(), lockedMap(), bboltMap(b)}
+	if r, ok := redisMap(b); ok {
+		maps = append(maps, r)
+	}
+	return maps
+}
+
+func dictMap(b *testing.B) benchMap {
 	m := open(b, &manager.Options{MaxBytes: 4 << 30})
 	d := newDict[string, benchValue](b, m, "d")
-	x := xsync.NewMap[string, benchValue]()
-	var s sync.Map
-	var mu sync.RWMutex
-	plain := make(map[string]benchValue)
-	return []benchMap{
-		{"dict", func(k string, v *benchValue) bool {
+	counters := newDict[string, int64](b, m, "counters")
+	return benchMap{
+		name: "dict",
+		get: func(k string, v *benchValue) bool {
 			ok, err := d.GetInto(k, v)
 			return ok && err == nil
-		}, func(k string, v *benchValue) {
-			if err := d.Set(k, *v); err != nil {
-				b.Fatal(err)
-			}
-		}},
-		{"xsync", func(k string, v *benchValue) (ok bool) {
+		},
+		set: func(k string, v *benchValue) { must(b, d.Set(k, *v)) },
+		add: func(k string) {
+			_, err := manager.Add(counters, k, 1)
+			must(b, err)
+		},
+	}
+}
+
+func xsyncMap() benchMap {
+	x, counters := xsync.NewMap[string, benchValue](), xsync.NewMap[string, int64]()
+	return benchMap{
+		name: "xsync",
+		get: func(k string, v *benchValue) (ok bool) {
 			*v, ok = x.Load(k)
 			return ok
-		}, func(k string, v *benchValue) { x.Store(k, *v) }},
-		{"sync.Map", func(k string, v *benchValue) bool {
+		},
+		set: func(k string, v *benchValue) { x.Store(k, *v) },
+		add: func(k string) {
+			counters.Compute(k, func(n int64, _ bool) (int64, xsync.ComputeOp) { return n + 1, xsync.UpdateOp })
+		},
+	}
+}
+
+func syncMap() benchMap {
+	var s sync.Map
+	return benchMap{
+		name: "sync.Map",
+		get: func(k string, v *benchValue) bool {
 			got, ok := s.Load(k)
 			if ok {
 				*v = got.(benchValue)
 			}
 			return ok
-		}, func(k string, v *benchValue) { s.Store(k, *v) }},
-		{"map+RWMutex", func(k string, v *benchValue) (ok bool) {
+		},
+		set: func(k string, v *benchValue) { s.Store(k, *v) },
+	}
+}
+
+func lockedMap() benchMap {
+	var mu sync.RWMutex
+	plain, counters := make(map[string]benchValue), make(map[string]int64)
+	return benchMap{
+		name: "map+RWMutex",
+		get: func(k string, v *benchValue) (ok bool) {
 			mu.RLock()
 			*v, ok = plain[k]
 			mu.RUnlock()
 			return ok
-		}, func(k string, v *benchValue) {
+		},
+		set: func(k string, v *benchValue) {
 			mu.Lock()
 			plain[k] = *v
 			mu.Unlock()
-		}},
+		},
+		add: func(k string) {
+			mu.Lock()
+			counters[k]++
+			mu.Unlock()
+		},
 	}
 }
 
@@ -100,67 +143,121 @@ func picks(keys []string, zipf bool, n int) []string {
 }
 
 func BenchmarkDict(b *testing.B) {
-	sizes := []int{100_000, 1_000_000}
-	if os.Getenv("SHMKIT_BENCH") == "" {
-		sizes = sizes[:1]
-	}
-	for _, n := range sizes {
-		keys := benchKeys(n)
-		maps := benchMaps(b)
-		var v benchValue
-		for _, m := range maps {
-			for _, k := range keys {
-				m.set(strings.Clone(k), &v) // who looks a key up has another string
+	for _, n := range []int{100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			keys := benchKeys(n)
+			maps := benchMaps(b)
+			inserted := make([][]float64, len(maps))
+			for i := range maps {
+				inserted[i] = maps[i].insert(keys)
 			}
-		}
-		for _, dist := range []string{"uniform", "zipf"} {
-			order := picks(keys, dist == "zipf", 1<<20)
-			for _, op := range []string{"get", "set", "mix"} {
-				b.Run(fmt.Sprintf("%s/%s/%d", op, dist, n), func(b *testing.B) { compare(b, maps, order, op) })
+			b.Run("insert", func(b *testing.B) { // was done once, whatever b.N
+				for b.Loop() {
+				}
+				report(b, maps, inserted)
+			})
+			for _, dist := range []string{"uniform", "zipf"} {
+				order := picks(keys, dist == "zipf", 1<<20)
+				for _, op := range []string{"get", "set", "mix", "add"} {
+					b.Run(op+"/"+dist, func(b *testing.B) { compare(b, maps, order, op) })
+				}
 			}
-		}
+		})
 	}
+}
+
+// insert inserts the keys, and returns how many nanoseconds each took, in rounds. Of what
+// is slow only the first ones are timed.
+func (m *benchMap) insert(keys []string) (times []float64) {
+	var v benchValue
+	round := m.round()
+	for n := 0; len(keys) >= round && (!m.slow || n < 10); n++ {
+		own := make([]string, round) // who looks a key up has another string
+		for i, k := range keys[:round] {
+			own[i] = strings.Clone(k)
+		}
+		start := time.Now()
+		for _, k := range own {
+			m.set(k, &v)
+		}
+		times = append(times, float64(time.Since(start).Nanoseconds())/float64(round))
+		keys = keys[round:]
+	}
+	if m.fill != nil {
+		m.fill(keys, &v)
+		return times
+	}
+	for _, k := range keys {
+		m.set(strings.Clone(k), &v)
+	}
+	return times
+}
+
+// round is how many operations are timed together.
+func (m *benchMap) round() int {
+	if m.slow {
+		return 200
+	}
+	return 20000
 }
 
 // compare times rounds of the maps in turn.
 func compare(b *testing.B, maps []benchMap, order []string, op string) {
-	const round = 20000
+	if op == "add" {
+		maps = slices.DeleteFunc(slices.Clone(maps), func(m benchMap) bool { return m.add == nil })
+		order = slices.Clone(order[:1<<16]) // so many counters at most
+	}
 	times := make([][]float64, len(maps))
-	var v benchValue
 	at := 0
-	for b.Loop() {
-		chunk := order[at : at+round]
-		at = (at + round) % (len(order) - round)
-		for i := range maps {
+	for turn := 0; b.Loop(); turn++ {
+		for j := range maps {
+			i := (turn + j) % len(maps) // none always comes after the same other one
 			m := &maps[i]
+			chunk := order[at : at+m.round()]
 			start := time.Now()
-			switch op {
-			case "get":
-				for _, k := range chunk {
-					if !m.get(k, &v) {
-						b.Fatal("a key is missing")
-					}
-				}
-			case "set":
-				for _, k := range chunk {
-					m.set(k, &v)
-				}
-			case "mix":
-				for j, k := range chunk {
-					if j%20 == 0 {
-						m.set(k, &v)
-					} else {
-						m.get(k, &v)
-					}
-				}
+			m.do(b, op, chunk)
+			times[i] = append(times[i], float64(time.Since(start).Nanoseconds())/float64(len(chunk)))
+		}
+		at = (at + 20000) % (len(order) - 20000)
+	}
+	report(b, maps, times)
+}
+
+// do does an operation with each of the keys.
+func (m *benchMap) do(b *testing.B, op string, keys []string) {
+	var v benchValue
+	switch op {
+	case "get":
+		for _, k := range keys {
+			if !m.get(k, &v) {
+				b.Fatal("a key is missing")
 			}
-			times[i] = append(times[i], float64(time.Since(start).Nanoseconds())/round)
+		}
+	case "set":
+		for _, k := range keys {
+			m.set(k, &v)
+		}
+	case "mix":
+		for j, k := range keys {
+			if j%20 == 0 {
+				m.set(k, &v)
+			} else {
+				m.get(k, &v)
+			}
+		}
+	case "add":
+		for _, k := range keys {
+			m.add(k)
 		}
 	}
+}
+
+// report reports the medians, and how the first map's compares with each.
+func report(b *testing.B, maps []benchMap, times [][]float64) {
 	b.ReportMetric(0, "ns/op")
 	base := 0.0
 	for i, t := range times {
-		slices.Sort(t)
+		t = slices.Sorted(slices.Values(t))
 		median := t[len(t)/2]
 		if i == 0 {
 			base = median

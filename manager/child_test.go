@@ -1,5 +1,3 @@
-//go:build faultpoints
-
 package manager_test
 
 import (
@@ -32,6 +30,7 @@ type child struct {
 	in  io.WriteCloser
 	out *bufio.Scanner
 
+	//lint:ignore U1000 it is used with the tag faultpoints
 	late chan string // a line that it may say some time, if somebody listens
 }
 
@@ -70,6 +69,8 @@ func (c *child) hear(want string) string {
 }
 
 // rest reads what the child says until it ends, and reaps it.
+//
+//lint:ignore U1000 it is used with the tag faultpoints
 func (c *child) rest() (lines []string) {
 	for c.out.Scan() {
 		lines = append(lines, c.out.Text())

@@ -16,10 +16,10 @@ import (
 // become loose; nobody waits for it.
 //
 // It marks what can be reached while others go on. A reference can only be stored by
-// who has a handle of the object that it refers to, and getting a handle marks the
-// object as touched in this cycle. So an object that was not marked and not touched is not
-// referred to by anything that was stored meanwhile; and what was stored before was
-// seen. Then it is marked as dying, which handles are refused for; and if
+// who has a handle of the object that it refers to, and getting a handle, as well as
+// giving it up, marks the object as touched in this cycle. So an object of which nobody has
+// a handle, and that was not marked and not touched, is not referred to by anything that
+// was stored meanwhile; and what was stored before was seen. Then it is marked as dying, which handles are refused for; and if
 // no process is in the middle of getting one that did not see that mark, and none
 // has, it can be taken apart.
 

@@ -323,6 +323,13 @@ func (d *Dict[K, V]) change(op string, k *K, v *V, cond dict.Condition, same *di
 	}
 	c := dict.Change{If: cond, Same: same}
 	if v != nil {
+		if d.values.refers {
+			drop, err := d.keep(v)
+			if err != nil {
+				return false, wrap(op, d.name, err)
+			}
+			defer drop()
+		}
 		if c.New, err = d.draft(key, v, expiry); err != nil {
 			return false, wrap(op, d.name, err)
 		}
@@ -334,13 +341,9 @@ func (d *Dict[K, V]) change(op string, k *K, v *V, cond dict.Condition, same *di
 	return done, nil
 }
 
-// draft fills an entry, outside of all locks.
+// draft fills an entry, outside of all locks. If its value refers to an object, the caller
+// keeps that until the entry is there or given up.
 func (d *Dict[K, V]) draft(key []byte, v *V, expiry uint64) (dict.Draft, error) {
-	if d.values.refers {
-		if m, _ := any(*v).(reference).of(); m == nil || m.seg.ID() != d.m.seg.ID() {
-			return dict.Draft{}, fmt.Errorf("%w: the value is no object of this manager", ErrNotExist)
-		}
-	}
 	if !d.values.simple {
 		return d.draftEncoded(key, v, expiry)
 	}

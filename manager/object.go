@@ -274,6 +274,17 @@ func (m *space) recordOf(id uint64) (record, bool, error) {
 	return r, true, nil
 }
 
+// keep makes another use of a handle of the object; nil if there is none.
+func (m *space) keep(id uint64) *object {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o := m.open[id]
+	if o != nil {
+		o.refs++
+	}
+	return o
+}
+
 // drop ends a use of a handle.
 func (m *space) drop(o *object) {
 	m.mu.Lock()
@@ -294,11 +305,30 @@ func (m *space) setHandle(ref uint64) {
 	w, bit := handleWord(m.store, ref, m.seg.Slot())
 	fault.Point("manager.handle.set")
 	w.Or(bit)
-	fault.Point("manager.handle.touch")
-	m.store.Arena.Words()[ref/8+objectTouched].Store(m.views.head.cycle.Load())
+	m.touch(m.store, ref)
 }
 
+// touch says that the object is in use in this cycle of the collector's. It never takes that
+// back from others who have said it later.
+func (m *space) touch(store *dict.Store, ref uint64) {
+	w := &store.Arena.Words()[ref/8+objectTouched]
+	for {
+		fault.Look(w)
+		was, now := w.Load(), m.views.head.cycle.Load()
+		if was >= now {
+			return
+		}
+		fault.Point("manager.handle.touch")
+		if w.CompareAndSwap(was, now) {
+			return
+		}
+	}
+}
+
+// clearHandle takes the slot's handle of an object away. Whoever had it may have stored a
+// reference to the object where the collector had looked already: so it is touched first.
 func (m *space) clearHandle(store *dict.Store, ref uint64, slot int) {
+	m.touch(store, ref)
 	w, bit := handleWord(store, ref, slot)
 	fault.Point("manager.handle.clear")
 	w.And(^bit)

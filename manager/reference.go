@@ -144,6 +144,28 @@ func (d *Dict[K, V]) of() (*space, uint64) {
 	return d.m, d.object.id
 }
 
+// keep keeps the object open that a value refers to, until drop is called: so that it has a
+// handle at the moment at which the reference to it is stored, whatever else becomes of the
+// value. See collect.go.
+func (d *Dict[K, V]) keep(v *V) (drop func(), err error) {
+	m, id := any(*v).(reference).of()
+	if m == nil || m.seg.ID() != d.m.seg.ID() {
+		return nil, fmt.Errorf("%w: the value is no object of this manager", ErrNotExist)
+	}
+	if err := m.seg.Acquire(); err != nil {
+		return nil, err
+	}
+	o := m.keep(id)
+	if o == nil {
+		m.seg.Release()
+		return nil, fmt.Errorf("%w: the value", ErrClosed)
+	}
+	return func() {
+		m.drop(o)
+		m.seg.Release()
+	}, nil
+}
+
 // A use is a handle's use of its object, which ends once.
 type use struct {
 	once sync.Once

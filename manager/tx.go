@@ -17,6 +17,7 @@ type Tx struct {
 	keys   map[txKey]int // index in steps
 	values [][]byte      // of the steps that set one
 	broken bool          // what was read is not true any more
+	kept   []func()      // each gives up an object that is to be a value
 }
 
 type txKey struct {
@@ -47,14 +48,8 @@ func (m *Manager) Tx(ctx context.Context, f func(tx *Tx) error) error {
 		if err := ctx.Err(); err != nil {
 			return wrap("tx", m.Name(), err)
 		}
-		tx := &Tx{m: m.space, keys: make(map[txKey]int)}
-		err := f(tx)
-		if err == nil && !tx.broken {
-			ok, err := tx.commit()
-			if ok || err != nil {
-				return wrap("tx", m.Name(), err)
-			}
-		} else if !tx.broken {
+		done, err := m.try(f)
+		if done {
 			return err
 		}
 		if n > 2 { // let the others get through
@@ -67,6 +62,25 @@ func (m *Manager) Tx(ctx context.Context, f func(tx *Tx) error) error {
 		}
 	}
 	return wrap("tx", m.Name(), ErrConflict)
+}
+
+// try is one try of a transaction. It is done unless others were faster.
+func (m *Manager) try(f func(tx *Tx) error) (done bool, err error) {
+	tx := &Tx{m: m.space, keys: make(map[txKey]int)}
+	defer func() {
+		for _, drop := range tx.kept {
+			drop()
+		}
+	}()
+	err = f(tx)
+	if tx.broken {
+		return false, nil
+	}
+	if err != nil {
+		return true, err
+	}
+	ok, err := tx.commit()
+	return ok || err != nil, wrap("tx", m.Name(), err)
 }
 
 // commit makes the drafts, outside of all locks, and commits.
@@ -199,6 +213,12 @@ func (t TxDict[K, V]) Get(k K) (v V, ok bool, err error) {
 // Set sets the value of k. Its time to live stays what it was.
 func (t TxDict[K, V]) Set(k K, v V) error {
 	i, err := t.step(&k)
+	if err == nil && t.d.values.refers {
+		var drop func()
+		if drop, err = t.d.keep(&v); err == nil {
+			t.tx.kept = append(t.tx.kept, drop)
+		}
+	}
 	if err == nil {
 		t.tx.values[i], err = t.d.values.append([]byte{}, &v) // never nil
 	}

@@ -53,12 +53,7 @@ func (d *Dict[K, V]) amend(k *K, f func(v *V, expiry *uint64, ok bool) (remove b
 		if err != nil {
 			return err
 		}
-		if !remove {
-			if c.New, err = d.draft(key, &v, expiry); err != nil {
-				return err
-			}
-		}
-		done, _, err := d.table.Change(d.m.hash(key), key, &c)
+		done, err := d.replace(key, &v, expiry, remove, &c)
 		if done || err != nil {
 			return err
 		}
@@ -66,6 +61,24 @@ func (d *Dict[K, V]) amend(k *K, f func(v *V, expiry *uint64, ok bool) (remove b
 			runtime.Gosched() // others are faster
 		}
 	}
+}
+
+// replace is one try of amend.
+func (d *Dict[K, V]) replace(key []byte, v *V, expiry uint64, remove bool, c *dict.Change) (done bool, err error) {
+	if !remove {
+		if d.values.refers {
+			drop, err := d.keep(v)
+			if err != nil {
+				return false, err
+			}
+			defer drop()
+		}
+		if c.New, err = d.draft(key, v, expiry); err != nil {
+			return false, err
+		}
+	}
+	done, _, err = d.table.Change(d.m.hash(key), key, c)
+	return done, err
 }
 
 // Update sets the value of k to what f makes of the old one, atomically: f is called

@@ -41,7 +41,9 @@ func (s *Store) acquireSlowly(i int) {
 			l.lock.CompareAndSwap(w, w|waiters)
 		default:
 			slept = waiters
-			if futex.Wait(&l.lock, w, futex.Slice) {
+			if s.await != nil {
+				s.await(&l.lock, w)
+			} else if futex.Wait(&l.lock, w, futex.Slice) {
 				s.host.Probe(int(w&^waiters) - 1)
 			}
 		}

@@ -16,7 +16,7 @@ const snapshotTries = 3
 // Snapshot calls use with all entries that the table had at one moment, from start on
 // if it must begin anew. What use is given is valid until it returns; it may be
 // nonsense, and the error of use then doesn't matter, when the snapshot is begun
-// anew or fails with [ErrExpired].
+// anew, or fails with [ErrExpired] because it was ousted each time.
 //
 // It notes down the words of all slots, under a pin: the blocks stay what they are,
 // though their entries be replaced. The words are those of one moment if no
@@ -25,6 +25,7 @@ const snapshotTries = 3
 func (t *Table) Snapshot(start func(), use func(key, value []byte) error) error {
 	s := t.s
 	var words []uint64
+	expired := 0
 	for n := 0; ; n++ {
 		pin := s.Arena.Pin()
 		ok := false
@@ -44,6 +45,10 @@ func (t *Table) Snapshot(start func(), use func(key, value []byte) error) error 
 			}
 		}
 		s.Arena.Unpin(pin)
+		if err == ErrExpired && expired < snapshotTries { // this process was stopped for long
+			expired++
+			continue
+		}
 		if ok || err != nil {
 			return err
 		}

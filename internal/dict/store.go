@@ -43,6 +43,7 @@ type Store struct {
 	now     func() uint64
 	relieve func(n, try int) (bool, error)
 	spins   int
+	await   func(lock *atomic.Uint32, held uint32) // instead of the kernel; nil but in tests
 
 	waits [Stripes]sync.Mutex // goroutines of this process that wait for a stripe
 
