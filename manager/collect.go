@@ -202,6 +202,9 @@ func (c *collection) reach(id uint64) error {
 	}
 	c.reached[id] = true
 	r, ok, err := c.recordOf(id)
+	if err == errDying {
+		r, ok, err = c.revive(id)
+	}
 	if !ok || err != nil || r.flags&recordRefers == 0 {
 		return err
 	}
@@ -221,6 +224,24 @@ func (c *collection) reach(id uint64) error {
 		}
 		return c.reach(binary.LittleEndian.Uint64(value))
 	})
+}
+
+// revive takes back that an object is dying: somebody got hold of it just before, when an earlier
+// collection could not wait for that. Without memory it stays so until the next one.
+func (c *collection) revive(id uint64) (r record, ok bool, err error) {
+	var e dict.Entry
+	b, ok, err := c.lookup(c.objects, c.store, idKey(id), &e)
+	if !ok || err != nil {
+		return r, false, err
+	}
+	if r, err = parseRecord(b); err != nil {
+		return r, false, err
+	}
+	r.flags &^= recordDying
+	if _, err = c.rewrite(idKey(id), &e, &r); errors.Is(err, arena.ErrNoSpace) {
+		err = nil
+	}
+	return r, err == nil, err
 }
 
 // sweep takes apart what was not reached: all that it can mark as dying, and then, as that

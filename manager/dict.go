@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime"
@@ -282,10 +283,21 @@ func (d *Dict[K, V]) read(k *K, v *V, e *dict.Entry, buf *[]byte) (bool, error) 
 			return false, nil
 		}
 		err = d.values.decode(e.Value, v)
-		if d.m.store.Still(e) {
+		if d.m.store.Still(e) && !d.outrun(h, key, e, err) {
 			return err == nil, err
 		}
 	}
+}
+
+// outrun tells whether err only means that the entry referred to an object that is gone
+// because others have replaced the entry meanwhile.
+func (d *Dict[K, V]) outrun(h uint64, key []byte, e *dict.Entry, err error) bool {
+	if !d.values.refers || !errors.Is(err, ErrNotExist) {
+		return false
+	}
+	var now dict.Entry
+	ok, err := d.table.Seek(h, key, &now)
+	return err == nil && (!ok || !now.Same(e))
 }
 
 // Set sets the value of k. It is visible to every process when Set returns. Errors:

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"errors"
 	"iter"
 
 	"github.com/shmkit/shmkit/internal/dict"
@@ -23,7 +24,7 @@ func (d *Dict[K, V]) All() iter.Seq2[Entry[K, V], error] {
 			if err := d.keys.decode(key, &e.Key); err != nil {
 				return false, err
 			}
-			if !copied {
+			if !copied || d.values.refers { // what was copied may refer to what is gone by now
 				v, ok, err := d.Get(e.Key)
 				if !ok || err != nil {
 					return true, err
@@ -93,13 +94,16 @@ func (d *Dict[K, V]) each(op string, values bool, use func(key, value []byte, co
 	}
 }
 
+// snapshotTries is how often a snapshot of references is begun anew.
+const snapshotTries = 100
+
 // Snapshot returns a copy of the dict as it was at one moment. It waits for changes
 // that are going on, and, when there are too many, holds new ones up while it
 // notes down where the entries are: some microseconds for a thousand.
 // [ErrViewExpired] means that the copying took so long that the memory was needed.
 func (d *Dict[K, V]) Snapshot() (map[K]V, error) {
 	entries := make(map[K]V)
-	err := d.within("snapshot", func() error {
+	snapshot := func() error {
 		return d.table.Snapshot(func() { clear(entries) }, func(key, value []byte) error {
 			var k K
 			var v V
@@ -112,6 +116,10 @@ func (d *Dict[K, V]) Snapshot() (map[K]V, error) {
 			entries[k] = v
 			return nil
 		})
-	})
+	}
+	err := d.within("snapshot", snapshot)
+	for try := 0; d.values.refers && errors.Is(err, ErrNotExist) && try < snapshotTries; try++ {
+		err = d.within("snapshot", snapshot) // what an entry had referred to was gone by then
+	}
 	return entries, err
 }

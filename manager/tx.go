@@ -204,8 +204,10 @@ func (t TxDict[K, V]) Get(k K) (v V, ok bool, err error) {
 	if !t.d.m.store.Still(st.Same) {
 		t.tx.broken, err = true, ErrConflict
 	}
-	if err == nil {
-		err = t.tx.recheck()
+	if err == nil || t.d.values.refers && errors.Is(err, ErrNotExist) { // gone, because it was replaced?
+		if e := t.tx.recheck(); e != nil {
+			err = e
+		}
 	}
 	return v, err == nil, wrap("get", t.d.name, err)
 }

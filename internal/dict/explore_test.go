@@ -401,7 +401,7 @@ var explorations = []struct {
 	{name: "overwrite, remove", entries: contents{"a": "0"}, scripts: []string{"set:a=1", "del:a"}, deaths: 1},
 	{name: "two insert", entries: contents{"a": "", "b": ""}, scripts: []string{"set:a=1", "set:b=1"}},
 	{name: "overwrite twice, view", entries: contents{"a": "0"}, scripts: []string{"set:a=1 set:a=2", "view:a"}},
-	{name: "split, get", entries: contents{"a": "0", "b": "0"}, split: true, scripts: []string{"set:SPLIT=1", "get:FIRST get:SECOND"}},
+	{name: "split, get", entries: contents{"a": "0", "b": "0"}, split: true, scripts: []string{"set:SPLIT=1", "get:FIRST"}},
 	{name: "split, get, one dies", entries: contents{"a": "0", "b": "0"}, split: true, scripts: []string{"set:SPLIT=1", "get:SECOND"}, deaths: 1},
 	{name: "split, overwrite", entries: contents{"a": "0"}, split: true, scripts: []string{"set:SPLIT=1", "set:SECOND=1"}},
 	{name: "transaction, snapshot", entries: contents{"a": "0", "b": "0"}, stripes: 2, scripts: []string{"tx:a=1,b=1", "all"}},
@@ -412,7 +412,13 @@ var explorations = []struct {
 }
 
 // statesEach is after how many states a search stops when it is not to go through all.
-const statesEach = 4500
+const statesEach = 3500
+
+// Each of these breaks is found: a reader that does not look at the slot again, or whose Still
+// is always true, the same at a glance; an old entry retired before the slot is stored, an
+// intent written after the new entry is live or ended before the counts; recovery that does not
+// retire the new entry, or does not finish; a lock that is none; a split that clears the old
+// half first; and, with SHMKIT_EXPLORE=all, a miss that does not look at the segment's header.
 
 // TestExplore goes through all of them: through every state with SHMKIT_EXPLORE=all, through the
 // first ones of each without.
