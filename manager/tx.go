@@ -12,12 +12,13 @@ import (
 // A Tx is a transaction in the making: what [Dict.In] reads and changes in it happens
 // at one moment, or not at all. It is for one goroutine.
 type Tx struct {
-	m      *space
-	steps  []dict.Step
-	keys   map[txKey]int // index in steps
-	values [][]byte      // of the steps that set one
-	broken bool          // what was read is not true any more
-	kept   []func()      // each gives up an object that is to be a value
+	m       *space
+	steps   []dict.Step
+	keys    map[txKey]int // index in steps
+	values  [][]byte      // of the steps that set one
+	reading dict.Reading
+	broken  bool     // what was read is not true any more
+	kept    []func() // each gives up an object that is to be a value
 }
 
 type txKey struct {
@@ -28,6 +29,10 @@ type txKey struct {
 // txTries is how often a transaction is tried.
 const txTries = 1000
 
+// recheckTries is how often what was read is looked up again because others have
+// changed something in its stripes meanwhile.
+const recheckTries = 100
+
 // Tx calls f, which reads and changes entries of this manager's dicts by [Dict.In],
 // and then makes its changes, all at one moment, if nothing that f has read was
 // changed by others meanwhile. Else f is called again, so it should do nothing but
@@ -35,7 +40,8 @@ const txTries = 1000
 // is changed.
 //
 // What f reads fits together: a read that does not fit what was read before returns
-// [ErrConflict], which f should return. Tx itself returns it when others were
+// [ErrConflict], which f should return. A read waits for changes of the key, and of
+// some others, that are just being made. Tx itself returns ErrConflict when others were
 // faster 1,000 times, and the context's error when that is done.
 //
 // Whoever dies, of a transaction's changes all are made or none.
@@ -119,6 +125,7 @@ func (tx *Tx) step(object uint64, t *dict.Table, key []byte) (int, error) {
 		return i, nil
 	}
 	st := dict.Step{Table: t, Hash: tx.m.hash(key), Key: []byte(k.key)}
+	tx.reading.Add(t, st.Hash)
 	var e dict.Entry
 	for {
 		ok, err := t.Seek(st.Hash, st.Key, &e)
@@ -133,17 +140,36 @@ func (tx *Tx) step(object uint64, t *dict.Table, key []byte) (int, error) {
 			break
 		}
 	}
-	if err := tx.recheck(); err != nil {
-		return 0, err
-	}
 	tx.keys[k] = len(tx.steps)
 	tx.steps = append(tx.steps, st)
 	tx.values = append(tx.values, nil)
-	return len(tx.steps) - 1, nil
+	return len(tx.steps) - 1, tx.recheck()
 }
 
-// recheck looks whether everything that was read still is as it was.
+// recheck looks whether everything that was read is as it was, at one moment. Where
+// something has changed since it was read, it may have been other keys.
 func (tx *Tx) recheck() error {
+	for n := 0; !tx.reading.Holds(tx.m.store); n++ {
+		if n == recheckTries {
+			tx.broken = true
+			return ErrConflict
+		}
+		tx.reading.Renew(tx.m.store)
+		if err := tx.compare(); err != nil {
+			return err
+		}
+	}
+	for i := range tx.steps {
+		if st := &tx.steps[i]; st.Same != nil && tx.m.store.Expired(st.Same) {
+			tx.broken = true
+			return ErrConflict
+		}
+	}
+	return nil
+}
+
+// compare looks whether each entry that was read still is there.
+func (tx *Tx) compare() error {
 	for i := range tx.steps {
 		st := &tx.steps[i]
 		var e dict.Entry

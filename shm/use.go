@@ -82,8 +82,8 @@ func (s *Segment) Close() error {
 	s.mu.Unlock()
 
 	// The handle's own use, which Release ends, keeps the memory for the hooks.
-	s.closed.Store(true)
 	s.uses.Or(1)
+	s.closed.Store(true) // whoever sees it can't begin a use any more
 	janitors.remove(s)
 	for _, f := range hooks {
 		f()

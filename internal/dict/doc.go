@@ -51,8 +51,9 @@
 //	lock                       what it guards            compare-and-swap (acquire), swap (release)
 //	split: copies, headers,    each other, as in         STLR
 //	  directory, clearing      finishSplit
-//	Snapshot: versions         locks, slots              LDAR
-//	Snapshot: slots            versions again            LDAR, and mem.FenceLoads
+//	Snapshot, Reading:         locks, slots              LDAR
+//	  versions
+//	Snapshot, Reading: slots   versions again            LDAR, and mem.FenceLoads
 //	Tx: record, intents,       each other, as in apply   STLR
 //	  heads, versions, commit,
 //	  slots

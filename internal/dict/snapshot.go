@@ -60,21 +60,11 @@ func (t *Table) noteFreely(words []uint64) ([]uint64, bool, error) {
 	s := t.s
 	vers := make([]uint64, t.count)
 	for i := range vers {
-		l := &s.stripes[t.lockOf(i)]
-		fault.Look(&l.ver)
-		vers[i] = l.ver.Load()
-		// The version first, then the lock: one that is held may be in the middle
-		// of changes that the version has announced already.
-		for n := 0; ; n++ {
-			fault.Look(&l.lock)
-			if l.lock.Load() == 0 {
-				break
-			}
-			if n == s.spins {
-				return words, false, nil
-			}
-			mem.Pause()
+		v, ok := s.quiet(t.lockOf(i))
+		if !ok {
+			return words, false, nil
 		}
+		vers[i] = v
 	}
 	words, err := t.note(words)
 	mem.FenceLoads()
