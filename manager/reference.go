@@ -120,6 +120,10 @@ func (d *Dict[K, V]) UnmarshalBinary(b []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := m.seg.Acquire(); err != nil {
+		return err // with the manager's handle the object's was given up
+	}
+	defer m.seg.Release()
 	n := &Dict[K, V]{m: m, name: fmt.Sprintf("#%d", o.id)}
 	want, err := n.forms()
 	if err == nil {
