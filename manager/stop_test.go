@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,9 +31,12 @@ func childStop(args []string) {
 	n, err := strconv.Atoi(args[1])
 	check(err)
 	fmt.Println("ready")
+	goOn := make(chan os.Signal, 1)
+	signal.Notify(goOn, syscall.SIGCONT)
 	fault.SetHook(func(string) {
 		if n--; n == 0 {
 			syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+			<-goOn // the signal may reach another thread first, and this one would go on
 		}
 	})
 	err = d.Set("the key", 1)
