@@ -23,13 +23,10 @@ import (
 // entry locks 1/64 of the keys for a moment. Each change is one store: it
 // has happened or it has not, for everybody, whoever dies.
 type Dict[K comparable, V any] struct {
-	m      *space
-	name   string
-	object *object
+	part
 	table  *dict.Table
 	keys   form[K]
 	values form[V]
-	use    *use
 
 	lingers bool // reads need no use of the segment
 	quick   bool // they may begin with a glance
@@ -81,29 +78,18 @@ func NewDict[K comparable, V any](m *Manager, name string) (*Dict[K, V], error) 
 }
 
 func newDict[K comparable, V any](m *space, name string, stripes int) (*Dict[K, V], error) {
-	d := &Dict[K, V]{m: m, name: name}
+	d := new(Dict[K, V])
 	want, err := d.forms()
 	if err != nil {
 		return nil, err
 	}
-	if err := m.seg.Acquire(); err != nil {
-		return nil, err
-	}
-	defer m.seg.Release()
-	o, err := m.obtain(name, want, func(id uint64) (arena.Block, error) {
+	err = d.obtain(m, name, want, func(id uint64) (arena.Block, error) {
 		return m.store.NewTable(kindDict, id, stripes)
-	})
+	}, d.attach)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.attach(o); err != nil {
-		m.drop(o)
-		return nil, err
-	}
-	if name == "" {
-		d.name = fmt.Sprintf("#%d", o.id)
-	}
-	d.watchOver()
+	endWith(d.use, d)
 	return d, nil
 }
 
@@ -128,15 +114,11 @@ func (d *Dict[K, V]) forms() (want record, err error) {
 
 // attach makes d a handle of the object.
 func (d *Dict[K, V]) attach(o *object) (err error) {
-	d.object = o
 	d.table, err = d.m.store.Table(o.record.ref, d.m.evict)
 	d.lingers = d.m.seg.Lingers() && !d.values.refers // taking a handle is more than reading
 	d.quick = d.lingers && d.keys.direct && d.values.flat
 	return err
 }
-
-// Name returns the dict's name.
-func (d *Dict[K, V]) Name() string { return d.name }
 
 // buffers are for encodings.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
@@ -144,7 +126,11 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // append appends the encoding of v.
 func (f *form[T]) append(b []byte, v *T) ([]byte, error) {
 	if f.refers {
-		return any(*v).(reference).AppendBinary(b)
+		r := referenceIn(v)
+		if r == nil {
+			return b, fmt.Errorf("%w: a value that is no object", ErrNotExist)
+		}
+		return r.AppendBinary(b)
 	}
 	return f.codec.Append(b, v)
 }
@@ -336,7 +322,7 @@ func (d *Dict[K, V]) change(op string, k *K, v *V, cond dict.Condition, same *di
 	c := dict.Change{If: cond, Same: same}
 	if v != nil {
 		if d.values.refers {
-			drop, err := d.keep(v)
+			drop, err := keep(d.m, v)
 			if err != nil {
 				return false, wrap(op, d.name, err)
 			}

@@ -22,7 +22,7 @@ func OpenRaw(m *Manager, name string) (*RawDict, error) {
 }
 
 func openRaw(m *space, name string) (*RawDict, error) {
-	d := &Dict[string, string]{m: m, name: name}
+	d := &Dict[string, string]{part: part{m: m, name: name}}
 	if _, err := d.forms(); err != nil {
 		return nil, err
 	}
@@ -42,15 +42,13 @@ func openRaw(m *space, name string) (*RawDict, error) {
 		return nil, ErrNotExist
 	}
 	if o.record.kind != kindDict {
-		err = fmt.Errorf("%w: it is a %s, not a dict", ErrKind, o.record.kindName())
-	} else {
-		err = d.attach(o)
-	}
-	if err != nil {
 		m.drop(o)
+		return nil, fmt.Errorf("%w: it is a %s, not a dict", ErrKind, o.record.kindName())
+	}
+	if err := d.settle(o, d.attach); err != nil {
 		return nil, err
 	}
-	d.watchOver()
+	endWith(d.use, d)
 	return &RawDict{d, o.record}, nil
 }
 

@@ -10,8 +10,8 @@ type Ref struct {
 	use *use
 }
 
-// Ref returns a reference to the dict.
-func (d *Dict[K, V]) Ref() *Ref { return &Ref{d.m, d.use} }
+// Ref returns a reference to the object.
+func (p *part) Ref() *Ref { return &Ref{p.m, p.use} }
 
 // DictOf returns the dict that r refers to. Errors: [ErrKind], [ErrType], [ErrNotExist].
 func DictOf[K comparable, V any](r *Ref) (*Dict[K, V], error) {

@@ -3,7 +3,7 @@ package manager
 import (
 	"encoding/binary"
 	"fmt"
-	"runtime"
+	"reflect"
 	"sync"
 
 	"github.com/shmkit/shmkit/shm"
@@ -102,58 +102,36 @@ func resolve(b []byte) (*space, *object, error) {
 	return m, o, err
 }
 
-// AppendBinary appends a reference to the dict.
-func (d *Dict[K, V]) AppendBinary(b []byte) ([]byte, error) {
-	if d == nil || d.m == nil {
-		return b, fmt.Errorf("%w: a dict that is none", ErrNotExist)
-	}
-	return appendReference(b, d.m, d.object.id), nil
-}
-
-// MarshalBinary returns a reference to the dict.
-func (d *Dict[K, V]) MarshalBinary() ([]byte, error) { return d.AppendBinary(nil) }
-
 // UnmarshalBinary makes d a handle of the dict of the reference. It fails with
 // [ErrNotExist] when that is gone.
 func (d *Dict[K, V]) UnmarshalBinary(b []byte) error {
-	m, o, err := resolve(b)
-	if err != nil {
-		return err
-	}
-	if err := m.seg.Acquire(); err != nil {
-		return err // with the manager's handle the object's was given up
-	}
-	defer m.seg.Release()
-	n := &Dict[K, V]{m: m, name: fmt.Sprintf("#%d", o.id)}
-	want, err := n.forms()
-	if err == nil {
-		err = o.record.match(&want)
-	}
-	if err == nil {
-		err = n.attach(o)
-	}
-	if err != nil {
-		m.drop(o)
+	n := new(Dict[K, V])
+	if err := n.resolve(b, n.forms, n.attach); err != nil {
 		return err
 	}
 	*d = *n
-	d.watchOver()
+	endWith(d.use, d)
 	return nil
 }
 
-func (d *Dict[K, V]) of() (*space, uint64) {
-	if d == nil || d.m == nil {
-		return nil, 0
+// referenceIn returns the reference that a value is; nil if it is a nil pointer.
+func referenceIn[V any](v *V) reference {
+	if reflect.ValueOf(*v).IsNil() {
+		return nil
 	}
-	return d.m, d.object.id
+	return any(*v).(reference)
 }
 
 // keep keeps the object open that a value refers to, until drop is called: so that it has a
 // handle at the moment at which the reference to it is stored, whatever else becomes of the
 // value. See collect.go.
-func (d *Dict[K, V]) keep(v *V) (drop func(), err error) {
-	m, id := any(*v).(reference).of()
-	if m == nil || m.seg.ID() != d.m.seg.ID() {
+func keep[V any](in *space, v *V) (drop func(), err error) {
+	var m *space
+	var id uint64
+	if r := referenceIn(v); r != nil {
+		m, id = r.of()
+	}
+	if m == nil || m.seg.ID() != in.seg.ID() {
 		return nil, fmt.Errorf("%w: the value is no object of this manager", ErrNotExist)
 	}
 	if err := m.seg.Acquire(); err != nil {
@@ -168,38 +146,4 @@ func (d *Dict[K, V]) keep(v *V) (drop func(), err error) {
 		m.drop(o)
 		m.seg.Release()
 	}, nil
-}
-
-// A use is a handle's use of its object, which ends once.
-type use struct {
-	once sync.Once
-	m    *space
-	o    *object
-}
-
-func (u *use) end() {
-	u.once.Do(func() {
-		if u.m.seg.Acquire() != nil {
-			return // with the manager's handle all of its objects' were given up
-		}
-		defer u.m.seg.Release()
-		u.m.drop(u.o)
-	})
-}
-
-// endWith has the use end with what the user has of it.
-func endWith[T any](u *use, p *T) { runtime.AddCleanup(p, (*use).end, u) }
-
-// watchOver has the use of the object end with the Dict.
-func (d *Dict[K, V]) watchOver() {
-	d.use = &use{m: d.m, o: d.object}
-	endWith(d.use, d)
-}
-
-// Close gives this handle of the dict up. It is not needed for the sake of memory: a
-// handle that nothing refers to any more is given up by the garbage collector. Other handles of the
-// dict, in this process too, go on. The handle must not be used afterwards.
-func (d *Dict[K, V]) Close() error {
-	d.use.end()
-	return nil
 }

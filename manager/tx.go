@@ -243,7 +243,7 @@ func (t TxDict[K, V]) Set(k K, v V) error {
 	i, err := t.step(&k)
 	if err == nil && t.d.values.refers {
 		var drop func()
-		if drop, err = t.d.keep(&v); err == nil {
+		if drop, err = keep(t.d.m, &v); err == nil {
 			t.tx.kept = append(t.tx.kept, drop)
 		}
 	}

@@ -67,7 +67,7 @@ func (d *Dict[K, V]) amend(k *K, f func(v *V, expiry *uint64, ok bool) (remove b
 func (d *Dict[K, V]) replace(key []byte, v *V, expiry uint64, remove bool, c *dict.Change) (done bool, err error) {
 	if !remove {
 		if d.values.refers {
-			drop, err := d.keep(v)
+			drop, err := keep(d.m, v)
 			if err != nil {
 				return false, err
 			}
