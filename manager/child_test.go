@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 func addChild(name string, f func(args []string)) bool {
@@ -83,4 +85,14 @@ func (c *child) rest() (lines []string) {
 func (c *child) kill() {
 	c.cmd.Process.Kill()
 	c.cmd.Wait()
+}
+
+// until waits for a condition.
+func until(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !cond(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 30 s: %s", what)
+		}
+	}
 }

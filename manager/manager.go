@@ -41,7 +41,10 @@ type space struct {
 
 	mu     sync.Mutex
 	open   map[uint64]*object // objects with handles in this process
+	parked []*object          // of them, those that are only there because this process holds them
 	closed bool
+
+	coarse atomic.Int64 // Unix time in nanoseconds, of this second
 
 	computing computing
 
@@ -197,6 +200,7 @@ func (m *space) start(s *shm.Segment) error {
 	}
 	m.open = make(map[uint64]*object)
 	m.quit, m.done = make(chan struct{}), make(chan struct{})
+	m.coarse.Store(time.Now().UnixNano())
 	m.enlist()
 	go m.housekeeping()
 	return nil
@@ -208,14 +212,14 @@ func (m *space) recover(s *shm.Segment, slot int) error {
 	if err != nil {
 		return err
 	}
-	err = m.forget(store, slot) // even if that can't be done, nobody waits for the dead
+	err = m.forget(store, slot, true) // even if that can't be done, nobody waits for the dead
 	return errors.Join(err, store.Recover(slot))
 }
 
 // leave gives back what this handle has of the arena.
 func (m *space) leave(s *shm.Segment) {
 	m.store.Arena.Close()
-	if err := m.forget(m.store, s.Slot()); err != nil && m.opts.Logger != nil {
+	if err := m.forget(m.store, s.Slot(), false); err != nil && m.opts.Logger != nil {
 		m.opts.Logger.Warn("manager: leaving", "path", s.Path(), "error", err)
 	}
 }
@@ -232,7 +236,8 @@ func (m *space) housekeeping() {
 		select {
 		case <-m.quit:
 			return
-		case <-tick.C:
+		case now := <-tick.C:
+			m.coarse.Store(now.UnixNano())
 		}
 		if m.seg.Acquire() != nil {
 			return
@@ -251,6 +256,7 @@ func (m *space) isClosed() bool {
 
 // tidy is one round of housekeeping.
 func (m *space) tidy() {
+	m.unpark()
 	m.store.Arena.Trim(func() bool { return m.seg.Idle(1) })
 	if err := errors.Join(m.expire(), m.collectIfLoose()); err != nil && m.opts.Logger != nil {
 		m.opts.Logger.Warn("manager: housekeeping", "path", m.seg.Path(), "error", err)
@@ -266,11 +272,23 @@ func (m *Manager) Close() error {
 	m.mu.Unlock()
 	if !closed {
 		m.delist()
-		m.seg.OnClose(m.store.Interrupt)
+		m.seg.OnClose(m.interrupt)
 		close(m.quit)
 		<-m.done
 	}
 	return m.seg.Close()
+}
+
+// interrupt ends what is being waited for through this handle.
+func (m *space) interrupt() {
+	m.store.Interrupt()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, o := range m.open {
+		for _, s := range o.sides {
+			s.Close()
+		}
+	}
 }
 
 // Name returns the manager's name in its directory.

@@ -2,7 +2,9 @@ package manager
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -14,11 +16,22 @@ import (
 
 // Kinds of objects.
 const (
-	kindInternal = 1
-	kindDict     = 2
+	kindInternal  = 1
+	kindDict      = 2
+	kindList      = 3
+	kindLock      = 4
+	kindRLock     = 5
+	kindRWLock    = 6
+	kindSemaphore = 7
+	kindEvent     = 8
+	kindCond      = 9
+	kindBarrier   = 10
 )
 
-var kindNames = map[uint64]string{kindInternal: "internal", kindDict: "dict"}
+var kindNames = map[uint64]string{
+	kindInternal: "internal", kindDict: "dict", kindList: "list", kindLock: "lock", kindRLock: "recursive lock",
+	kindRWLock: "read-write lock", kindSemaphore: "semaphore", kindEvent: "event", kindCond: "condition", kindBarrier: "barrier",
+}
 
 // Words of an object's block, whatever its kind: see package dict.
 const (
@@ -68,6 +81,44 @@ type object struct {
 	id     uint64
 	record record
 	refs   int // guarded by space.mu
+
+	// sides are this process's sides of the object, guarded by space.mu. What is waited for
+	// through them ends with the manager's handle.
+	sides []side
+}
+
+// A side is a handle of package robust.
+type side interface{ Close() }
+
+// sideOf returns the side of the object that all handles in this process share, which open makes
+// if there is none.
+func sideOf[S side](m *space, o *object, open func() (S, error)) (S, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range o.sides {
+		if s, ok := s.(S); ok {
+			return s, nil
+		}
+	}
+	return addSide(m, o, open)
+}
+
+// addSide adds a side to the object. Called with mu held.
+func addSide[S side](m *space, o *object, open func() (S, error)) (s S, err error) {
+	if m.closed {
+		return s, ErrClosed
+	}
+	if s, err = open(); err == nil {
+		o.sides = append(o.sides, s)
+	}
+	return s, err
+}
+
+// removeSide takes a side away that only one handle had.
+func (m *space) removeSide(o *object, s side) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o.sides = slices.DeleteFunc(o.sides, func(other side) bool { return other == s })
 }
 
 // lookup copies the value of a key out of an internal table.
@@ -144,9 +195,18 @@ func (m *space) obtain(name string, want record, fill func(id uint64) (arena.Blo
 	}
 }
 
+// is returns no error if the object is of the kind.
+func (r *record) is(kind uint64) error {
+	if r.kind != kind {
+		return fmt.Errorf("%w: it is a %s, not a %s", ErrKind, r.kindName(), kindNames[kind])
+	}
+	return nil
+}
+
+// match returns no error if the object is as wanted.
 func (r *record) match(want *record) error {
-	if r.kind != want.kind {
-		return fmt.Errorf("%w: it is a %s, not a %s", ErrKind, kindNames[r.kind], kindNames[want.kind])
+	if err := r.is(want.kind); err != nil {
+		return err
 	}
 	if r.sum != want.sum {
 		return fmt.Errorf("%w: it holds %s, not %s", ErrType, r.text, want.text)
@@ -289,11 +349,38 @@ func (m *space) keep(id uint64) *object {
 func (m *space) drop(o *object) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if o.refs--; o.refs == 0 {
-		delete(m.open, o.id)
-		m.clearHandle(m.store, o.record.ref, m.seg.Slot())
-		m.loosen()
+	if o.refs--; o.refs > 0 {
+		return
 	}
+	if !m.holds(&o.record) {
+		m.letGo(o)
+	} else if !slices.Contains(m.parked, o) {
+		m.parked = append(m.parked, o)
+	}
+}
+
+// letGo gives up the handle of an object that nothing in this process uses. Called with mu held.
+func (m *space) letGo(o *object) {
+	delete(m.open, o.id)
+	m.clearHandle(m.store, o.record.ref, m.seg.Slot())
+	m.loosen()
+}
+
+// unpark gives up what was only kept because this process held it: it may have been freed
+// by others, or again be used here.
+func (m *space) unpark() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.parked = slices.DeleteFunc(m.parked, func(o *object) bool {
+		switch {
+		case o.refs > 0:
+			return true
+		case m.holds(&o.record):
+			return false
+		}
+		m.letGo(o)
+		return true
+	})
 }
 
 // handleWord returns the word of an object's block in which the slot's bit is.
@@ -340,8 +427,10 @@ func (m *space) loosen() {
 	m.views.head.loose.Add(1)
 }
 
-// forget takes away what a slot, whose process is dead or leaving, has of handles.
-func (m *space) forget(store *dict.Store, slot int) error {
+// forget takes away what a slot, whose process is dead or leaving, has of handles, and what
+// it held of the objects.
+func (m *space) forget(store *dict.Store, slot int, dead bool) error {
+	var errs []error
 	objects, err := store.Table(m.views.head.objects.Load(), false)
 	if err != nil {
 		return err
@@ -361,7 +450,7 @@ func (m *space) forget(store *dict.Store, slot int) error {
 				fault.Point("manager.forget.opening")
 				h.opening[slot].Store(n + 1)
 			}
-			return err
+			return errors.Join(append(errs, err)...)
 		}
 		for i := range b.Len() {
 			v, _ := b.Value(i)
@@ -373,6 +462,7 @@ func (m *space) forget(store *dict.Store, slot int) error {
 				continue
 			}
 			if w, bit := handleWord(store, r.ref, slot); w.Load()&bit != 0 {
+				errs = append(errs, r.takeOut(store, slot, dead))
 				m.clearHandle(store, r.ref, slot)
 			}
 		}

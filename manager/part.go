@@ -34,9 +34,8 @@ func (p *part) obtain(m *space, name string, want record, fill func(id uint64) (
 	return p.settle(o, attach)
 }
 
-// resolve makes p a handle of the object that the bytes refer to, if it is as wanted. What is
-// wanted may depend on m, which it sets before.
-func (p *part) resolve(b []byte, want func() (record, error), attach func(*object) error) error {
+// resolve makes p a handle of the object that the bytes refer to, if fits returns no error.
+func (p *part) resolve(b []byte, fits func(*record) error, attach func(*object) error) error {
 	m, o, err := resolve(b)
 	if err != nil {
 		return err
@@ -46,11 +45,7 @@ func (p *part) resolve(b []byte, want func() (record, error), attach func(*objec
 	}
 	defer m.seg.Release()
 	p.m, p.name = m, fmt.Sprintf("#%d", o.id)
-	r, err := want()
-	if err == nil {
-		err = o.record.match(&r)
-	}
-	if err != nil {
+	if err := fits(&o.record); err != nil {
 		m.drop(o)
 		return err
 	}

@@ -41,9 +41,9 @@ func openRaw(m *space, name string) (*RawDict, error) {
 	if o == nil {
 		return nil, ErrNotExist
 	}
-	if o.record.kind != kindDict {
+	if err := o.record.is(kindDict); err != nil {
 		m.drop(o)
-		return nil, fmt.Errorf("%w: it is a %s, not a dict", ErrKind, o.record.kindName())
+		return nil, err
 	}
 	if err := d.settle(o, d.attach); err != nil {
 		return nil, err

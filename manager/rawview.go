@@ -72,8 +72,8 @@ func (m *space) tableOf(id uint64) (record, *dict.Table, error) {
 		return record{}, nil, ErrNotExist
 	}
 	r, err := parseRecord(b)
-	if err == nil && r.kind != kindDict {
-		err = fmt.Errorf("%w: it is a %s, not a dict", ErrKind, r.kindName())
+	if err == nil {
+		err = r.is(kindDict)
 	}
 	if err != nil {
 		return r, nil, err

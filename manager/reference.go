@@ -106,7 +106,14 @@ func resolve(b []byte) (*space, *object, error) {
 // [ErrNotExist] when that is gone.
 func (d *Dict[K, V]) UnmarshalBinary(b []byte) error {
 	n := new(Dict[K, V])
-	if err := n.resolve(b, n.forms, n.attach); err != nil {
+	fits := func(r *record) error {
+		want, err := n.forms()
+		if err != nil {
+			return err
+		}
+		return r.match(&want)
+	}
+	if err := n.resolve(b, fits, n.attach); err != nil {
 		return err
 	}
 	*d = *n

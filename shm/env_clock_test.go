@@ -41,6 +41,8 @@ var wallClockUses = map[string]string{
 	"process/identity.go build UnixNano":             "the same",
 	"internal/robust/handle.go systemClock UnixNano": "written for people",
 	"internal/robust/owner.go unixTime Unix":         "shown to people",
+	"manager/manager.go start UnixNano":              "written for people",
+	"manager/manager.go housekeeping UnixNano":       "written for people",
 	"internal/explore/search.go String Round":        "a duration, shown to people",
 	"internal/untyped/type.go Make Parse":            "a time that somebody has written, as a value",
 }

@@ -29,6 +29,7 @@ var local = map[string]string{
 	"futex.Gate.sleeps":     "a statistic of the handle",
 	"futex.bell.rings":      "wakes within the process",
 	"futex.kernel.noEither": "what the kernel offers",
+	"manager.space.coarse":  "a clock of the handle",
 	"manager.space.hand":    "where the handle's eviction goes on",
 	"manager.space.swept":   "when the handle has collected",
 	"ringqueue.Ring.closed": "the handle's",

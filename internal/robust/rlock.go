@@ -109,6 +109,19 @@ func (l *RLock) enter() {
 	l.m.words.depth.Store(uint32(l.depth))
 }
 
+// Abandon gives the lock up, if this handle has it, as the death of its process would: the next
+// one to lock it gets [ErrOwnerDied]. It is for handles that nobody can use any more.
+func (l *RLock) Abandon() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.depth > 0 {
+		l.depth = 0
+		fault.Point("robust.lock.depth")
+		l.m.words.depth.Store(0)
+		recoverMutex(l.m.words, l.m.me)
+	}
+}
+
 // Close is as [Mutex]'s.
 func (l *RLock) Close() { l.m.Close() }
 
