@@ -95,13 +95,13 @@ func (m *space) giveUp() (n int, err error) {
 	return m.evictFrom(t)
 }
 
-// eachDict calls f with all dicts, of which this process has a handle meanwhile, until
+// eachDict calls f with all dicts and sets, of which this process has a handle meanwhile, until
 // it is false or fails.
 func (m *space) eachDict(f func(*dict.Table) (bool, error)) error {
 	stop := errors.New("stop")
 	err := m.eachIn(m.objects, func(key, value []byte) error {
 		r, err := parseRecord(value)
-		if err != nil || r.kind != kindDict || len(key) != 8 || r.flags&recordDying != 0 {
+		if err != nil || r.kind != kindDict && r.kind != kindSet || len(key) != 8 || r.flags&recordDying != 0 {
 			return err
 		}
 		o, err := m.tryHold(binary.LittleEndian.Uint64(key))

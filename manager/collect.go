@@ -197,7 +197,7 @@ func (c *collection) inUse(r *record) bool {
 
 // reach marks an object and what its entries refer to.
 func (c *collection) reach(id uint64) error {
-	if c.reached[id] {
+	if id == 0 || c.reached[id] {
 		return nil
 	}
 	c.reached[id] = true
@@ -354,7 +354,7 @@ func (c *collection) bury(g *grave) (bool, error) {
 
 // dismantle removes everything of an object but its own block.
 func (c *collection) dismantle(r *record) error {
-	if r.kind != kindDict {
+	if !r.isTable() {
 		return nil
 	}
 	t, err := c.store.Table(r.ref, false)

@@ -24,6 +24,7 @@ import (
 // has happened or it has not, for everybody, whoever dies.
 type Dict[K comparable, V any] struct {
 	part
+	kind   uint64 // what it is for: a dict, or what is made of one
 	table  *dict.Table
 	keys   form[K]
 	values form[V]
@@ -73,18 +74,18 @@ func NewDict[K comparable, V any](m *Manager, name string) (*Dict[K, V], error) 
 	if name == "" {
 		stripes = 1
 	}
-	d, err := newDict[K, V](m.space, name, stripes)
+	d, err := newDict[K, V](m.space, name, kindDict, stripes)
 	return d, wrap("open", name, err)
 }
 
-func newDict[K comparable, V any](m *space, name string, stripes int) (*Dict[K, V], error) {
-	d := new(Dict[K, V])
+func newDict[K comparable, V any](m *space, name string, kind uint64, stripes int) (*Dict[K, V], error) {
+	d := &Dict[K, V]{kind: kind}
 	want, err := d.forms()
 	if err != nil {
 		return nil, err
 	}
 	err = d.obtain(m, name, want, func(id uint64) (arena.Block, error) {
-		return m.store.NewTable(kindDict, id, stripes)
+		return m.store.NewTable(kind, id, stripes)
 	}, d.attach)
 	if err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func (d *Dict[K, V]) forms() (want record, err error) {
 		return want, err
 	}
 	want = record{
-		kind: kindDict,
+		kind: d.kind,
 		sum:  d.keys.codec.Sum()*31 + d.values.codec.Sum(),
 		text: fmt.Sprintf("%s to %s", d.keys.codec.Type(), d.values.codec.Type()),
 	}

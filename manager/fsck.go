@@ -117,7 +117,7 @@ func (m *space) checkReferences(r *Report, o *surveyed) {
 	err := m.eachIn(o.table, func(key, value []byte) error {
 		if len(value) < 8 {
 			r.problem("object %d: entry %.40q is a reference of %d bytes", o.id, key, len(value))
-		} else if id := binary.LittleEndian.Uint64(value); !m.hasObject(id) {
+		} else if id := binary.LittleEndian.Uint64(value); id != 0 && !m.hasObject(id) {
 			r.problem("object %d: entry %.40q refers to object %d, which there is not", o.id, key, id)
 		}
 		return nil

@@ -24,7 +24,7 @@ func TestFsckFindsDamage(t *testing.T) {
 	objects, err := n.Objects()
 	must(t, err)
 	id := func(name string) []byte {
-		i := slices.IndexFunc(objects, func(o manager.Object) bool { return o.Name == name })
+		i := slices.IndexFunc(objects, func(o manager.ObjectInfo) bool { return o.Name == name })
 		return word(int(objects[i].ID))
 	}
 	record := append(id("dict two"), word(2)...) // id and kind

@@ -86,10 +86,10 @@ func (n *Inspection) Evict() bool { return n.m.evict }
 // Fsck is [Manager.Fsck].
 func (n *Inspection) Fsck() *Report { return n.m.fsck() }
 
-// An Object is one of a manager's objects, with the figures of a dict.
-type Object struct {
+// An ObjectInfo describes one of a manager's objects, with the figures of a dict.
+type ObjectInfo struct {
 	ID      uint64
-	Name    string // "": it has none; see [Object.Label]
+	Name    string // "": it has none; see [ObjectInfo.Label]
 	Kind    string // "dict"
 	Types   string // of its contents
 	Handles int    // process slots that have one
@@ -97,7 +97,7 @@ type Object struct {
 }
 
 // Label returns the object's name, or, if it has none, "#" and its id.
-func (o *Object) Label() string {
+func (o *ObjectInfo) Label() string {
 	if o.Name == "" {
 		return fmt.Sprintf("#%d", o.ID)
 	}
@@ -106,10 +106,10 @@ func (o *Object) Label() string {
 
 // Objects returns the objects, by name, then those without one, by id. With an error,
 // which says what is damaged, it returns the rest.
-func (n *Inspection) Objects() ([]Object, error) {
+func (n *Inspection) Objects() ([]ObjectInfo, error) {
 	s, err := n.m.survey()
 	names := s.names()
-	objects := make([]Object, 0, len(s.objects))
+	objects := make([]ObjectInfo, 0, len(s.objects))
 	for i := range s.objects {
 		o := &s.objects[i]
 		if o.err != nil && err == nil {
@@ -117,7 +117,7 @@ func (n *Inspection) Objects() ([]Object, error) {
 		}
 		objects = append(objects, n.m.describe(names[o.id], o))
 	}
-	slices.SortFunc(objects, func(a, b Object) int {
+	slices.SortFunc(objects, func(a, b ObjectInfo) int {
 		switch {
 		case (a.Name == "") != (b.Name == ""):
 			return strings.Compare(b.Name, a.Name)
@@ -131,8 +131,8 @@ func (n *Inspection) Objects() ([]Object, error) {
 	return objects, wrap("inspect", n.name, err)
 }
 
-func (m *space) describe(name string, o *surveyed) Object {
-	d := Object{ID: o.id, Name: name, Kind: o.record.kindName(), Types: o.record.text}
+func (m *space) describe(name string, o *surveyed) ObjectInfo {
+	d := ObjectInfo{ID: o.id, Name: name, Kind: o.record.kindName(), Types: o.record.text}
 	if _, size, ok := m.store.Arena.Page(o.record.ref); ok && size >= objectSize {
 		for i := range uint64(slots / 64) {
 			d.Handles += bits.OnesCount64(m.store.Arena.Words()[o.record.ref/8+objectHandles+i].Load())

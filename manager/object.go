@@ -26,11 +26,19 @@ const (
 	kindEvent     = 8
 	kindCond      = 9
 	kindBarrier   = 10
+	kindValue     = 11
+	kindArray     = 12
+	kindObject    = 13
+	kindCounter   = 14
+	kindNamespace = 15
+	kindQueue     = 16
+	kindSet       = 17
 )
 
 var kindNames = map[uint64]string{
 	kindInternal: "internal", kindDict: "dict", kindList: "list", kindLock: "lock", kindRLock: "recursive lock",
 	kindRWLock: "read-write lock", kindSemaphore: "semaphore", kindEvent: "event", kindCond: "condition", kindBarrier: "barrier",
+	kindValue: "value", kindArray: "array", kindObject: "object", kindCounter: "counter", kindNamespace: "namespace", kindQueue: "queue", kindSet: "set",
 }
 
 // Words of an object's block, whatever its kind: see package dict.
@@ -52,6 +60,15 @@ const (
 	recordRefers = 1 // its entries refer to objects
 	recordDying  = 2 // it is being taken apart
 )
+
+// isTable tells whether the object is a table of package dict.
+func (r *record) isTable() bool {
+	switch r.kind {
+	case kindDict, kindNamespace, kindSet:
+		return true
+	}
+	return false
+}
 
 const recordFixed = 40
 

@@ -89,7 +89,7 @@ func (v *RawView) Types() string { return v.o.record.text }
 func (v *RawView) Refers() bool { return v.o.record.flags&recordRefers != 0 }
 
 // Object describes the dict.
-func (v *RawView) Object() Object { return v.m.describe(v.name, &v.o) }
+func (v *RawView) Object() ObjectInfo { return v.m.describe(v.name, &v.o) }
 
 // A RawEntry is an entry, copied out of the shared memory.
 type RawEntry struct {

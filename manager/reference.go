@@ -13,7 +13,8 @@ import (
 // the object's id, followed by the manager's handle: so it can also travel to other
 // processes by any other way.
 type reference interface {
-	// of returns the manager and id that it refers to; nil if there are none.
+	// of returns the manager and id that it refers to; nil if there are none. What may
+	// also refer to nothing has the id 0 then, on the wire too.
 	of() (*space, uint64)
 	AppendBinary(b []byte) ([]byte, error)
 	UnmarshalBinary(b []byte) error
@@ -105,7 +106,10 @@ func resolve(b []byte) (*space, *object, error) {
 // UnmarshalBinary makes d a handle of the dict of the reference. It fails with
 // [ErrNotExist] when that is gone.
 func (d *Dict[K, V]) UnmarshalBinary(b []byte) error {
-	n := new(Dict[K, V])
+	n := &Dict[K, V]{kind: kindDict}
+	if d.kind != 0 {
+		n.kind = d.kind
+	}
 	fits := func(r *record) error {
 		want, err := n.forms()
 		if err != nil {
@@ -137,6 +141,9 @@ func keep[V any](in *space, v *V) (drop func(), err error) {
 	var id uint64
 	if r := referenceIn(v); r != nil {
 		m, id = r.of()
+	}
+	if m != nil && id == 0 {
+		return func() {}, nil
 	}
 	if m == nil || m.seg.ID() != in.seg.ID() {
 		return nil, fmt.Errorf("%w: the value is no object of this manager", ErrNotExist)

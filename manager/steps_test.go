@@ -32,6 +32,8 @@ type deed struct {
 	do     func(m *manager.Manager, dir string) error
 
 	piecewise bool // several changes, each of which happens or not
+
+	after func(t *testing.T, m *manager.Manager) // the survivor's job beside what is the same for all
 }
 
 type counts = manager.Dict[string, int]
@@ -46,7 +48,7 @@ func on(f func(d *counts) error) func(m *manager.Manager, _ string) error {
 // known is the victim's dict, opened before the deed.
 var known *counts
 
-var deeds = []deed{
+var deeds = append([]deed{
 	{name: "create", opens: true, alone: true, do: func(_ *manager.Manager, dir string) error {
 		_, err := manager.Create("m", &manager.Options{Dir: dir, MaxBytes: 4 << 20})
 		return err
@@ -118,7 +120,7 @@ var deeds = []deed{
 		}
 		return err
 	}},
-}
+}, valueDeeds()...)
 
 func deedOf(name string) *deed {
 	i := slices.IndexFunc(deeds, func(d deed) bool { return d.name == name })
@@ -307,6 +309,9 @@ func survive(t *testing.T, d *deed, m *manager.Manager, mine *counts) {
 	must(t, m.Tx(bg, func(tx *manager.Tx) error {
 		return errors.Join(mine.In(tx).Set("tx", 1), mine.In(tx).Set("3", 1))
 	}))
+	if d.after != nil {
+		d.after(t, m)
+	}
 	other := newDict[string, string](t, m, "another")
 	must(t, other.Set("a", "b"))
 	m.Segment().RecoverDead()

@@ -25,7 +25,7 @@ type binding struct {
 type surveyed struct {
 	id     uint64
 	record record
-	table  *dict.Table // of a dict; nil if err says why it has none
+	table  *dict.Table // if it is one; nil if err says why it has none
 	err    error
 }
 
@@ -41,7 +41,7 @@ func (m *space) survey() (*survey, error) {
 			return err
 		}
 		o := surveyed{id: binary.LittleEndian.Uint64(key), record: r}
-		if r.kind == kindDict {
+		if r.isTable() {
 			o.table, o.err = m.store.Table(r.ref, false)
 		}
 		s.objects = append(s.objects, o)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/arena"
+	"github.com/shmkit/shmkit/internal/cells"
 	"github.com/shmkit/shmkit/internal/dict"
 	"github.com/shmkit/shmkit/internal/robust"
 )
@@ -74,7 +75,7 @@ type piece struct {
 // pieces returns what of an object a process can hold.
 func (r *record) pieces() []piece {
 	switch r.kind {
-	case kindLock, kindRLock:
+	case kindLock, kindRLock, kindValue, kindArray, kindObject: // of the latter the users' lock
 		return []piece{{robust.KindMutex, 0}}
 	case kindRWLock:
 		return []piece{{robust.KindRWLock, 0}}
@@ -107,12 +108,20 @@ func (r *record) eachPiece(store *dict.Store, f func(k robust.Kind, b []byte) er
 // takeOut ends what a slot's process, which is dead or leaves, has of an object, of which it
 // has a handle still: so that the block is the object's.
 func (r *record) takeOut(store *dict.Store, slot int, dead bool) error {
-	return r.eachPiece(store, func(k robust.Kind, b []byte) error {
+	var err error
+	switch r.kind {
+	case kindValue, kindArray, kindObject:
+		var b []byte
+		if b, err = words(store, r, cellsBase); err == nil {
+			err = cells.Recover(b[cellsBase:], slots, slot)
+		}
+	}
+	return errors.Join(err, r.eachPiece(store, func(k robust.Kind, b []byte) error {
 		if dead {
 			return robust.Recover(k, b, slots, slot)
 		}
 		return robust.Leave(k, b, slots, slot)
-	})
+	}))
 }
 
 // holds tells whether this process has something of an object that others may wait for.

@@ -41,6 +41,7 @@ var wallClockUses = map[string]string{
 	"process/identity.go build UnixNano":             "the same",
 	"internal/robust/handle.go systemClock UnixNano": "written for people",
 	"internal/robust/owner.go unixTime Unix":         "shown to people",
+	"manager/set.go In In":                           "it is a transaction that it is in, not a time zone",
 	"manager/manager.go start UnixNano":              "written for people",
 	"manager/manager.go housekeeping UnixNano":       "written for people",
 	"internal/explore/search.go String Round":        "a duration, shown to people",

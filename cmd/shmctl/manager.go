@@ -27,7 +27,7 @@ func surveyManager(i *shm.Inspection) (*objectTable, error) {
 }
 
 // objectOf is what the inspection says in the words of the contract.
-func objectOf(o *manager.Object) object {
+func objectOf(o *manager.ObjectInfo) object {
 	return object{
 		ID: o.ID, Name: o.Name, Kind: o.Kind, Type: o.Types, Entries: o.Entries, Bytes: o.Bytes,
 		Table: o.Table, Evicted: o.Evicted, Expired: o.Expired, Handles: o.Handles,
