@@ -101,7 +101,7 @@ func (m *space) eachDict(f func(*dict.Table) (bool, error)) error {
 	stop := errors.New("stop")
 	err := m.eachIn(m.objects, func(key, value []byte) error {
 		r, err := parseRecord(value)
-		if err != nil || r.kind != kindDict && r.kind != kindSet || len(key) != 8 || r.flags&recordDying != 0 {
+		if err != nil || r.kind != kindDict && r.kind != kindSet || len(key) != 8 {
 			return err
 		}
 		o, err := m.tryHold(binary.LittleEndian.Uint64(key))

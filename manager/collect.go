@@ -75,12 +75,15 @@ func (m *space) collect() (int, error) {
 	return n, err
 }
 
-// collectForRoom collects because there is no memory, if that may help, and tells whether it
-// may have. It waits for others who are collecting, or keep it from ending, up to a second.
-func (m *space) collectForRoom() (bool, error) {
+// collectForRoom collects because there was no memory, for the try-th time, if that may help, and
+// tells whether it, or somebody else meanwhile, may have. It waits for others who are collecting, or
+// keep it from ending, up to a second.
+func (m *space) collectForRoom(try int) (bool, error) {
 	const tries, pause = 1000, time.Millisecond
+	// Others may have made room that this handle finds nothing left of to make, and may take it, too.
+	const others = 10
 	if m.views.head.loose.Load() == m.swept.Load() {
-		return false, nil
+		return try == 1, nil
 	}
 	if !m.collecting.TryLock() {
 		m.collecting.Lock() // others of this process are collecting
@@ -91,7 +94,7 @@ func (m *space) collectForRoom() (bool, error) {
 	for range tries {
 		n, whole, err := m.collectLocked()
 		if n > 0 || whole || err != nil {
-			return n > 0, err
+			return err == nil && (n > 0 || try < others), err
 		}
 		time.Sleep(pause)
 	}
@@ -201,12 +204,15 @@ func (c *collection) reach(id uint64) error {
 		return nil
 	}
 	c.reached[id] = true
-	r, ok, err := c.recordOf(id)
-	if err == errDying {
-		r, ok, err = c.revive(id)
-	}
-	if !ok || err != nil || r.flags&recordRefers == 0 {
+	r, dying, ok, err := c.inspectRecord(id, new(dict.Entry))
+	if !ok || err != nil {
 		return err
+	}
+	if dying { // somebody got hold of it before an earlier collection could wait for that
+		c.revive(r.ref)
+	}
+	if r.flags&recordRefers == 0 {
+		return nil
 	}
 	c.leads = true
 	o, err := c.hold(id)
@@ -226,68 +232,42 @@ func (c *collection) reach(id uint64) error {
 	})
 }
 
-// revive takes back that an object is dying: somebody got hold of it just before, when an earlier
-// collection could not wait for that. Without memory it stays so until the next one.
-func (c *collection) revive(id uint64) (r record, ok bool, err error) {
-	var e dict.Entry
-	b, ok, err := c.lookup(c.objects, c.store, idKey(id), &e)
-	if !ok || err != nil {
-		return r, false, err
-	}
-	if r, err = parseRecord(b); err != nil {
-		return r, false, err
-	}
-	r.flags &^= recordDying
-	if _, err = c.rewrite(idKey(id), &e, &r); errors.Is(err, arena.ErrNoSpace) {
-		err = nil
-	}
-	return r, err == nil, err
+// revive takes back that an object is dying.
+func (c *collection) revive(ref uint64) {
+	fault.Point("manager.collect.revive")
+	c.dying(ref).Store(0)
 }
 
-// sweep takes apart what was not reached: all that it can mark as dying, and then, as that
-// gives memory for marking, the rest.
+// sweep takes apart what was not reached. Nothing of that needs memory.
 func (c *collection) sweep() (n int, whole bool, err error) {
-	var lost []uint64
+	var graves []grave
 	err = c.eachIn(c.objects, func(key, _ []byte) error {
-		if id := binary.LittleEndian.Uint64(key); len(key) == 8 && !c.reached[id] {
-			lost = append(lost, id)
+		id := binary.LittleEndian.Uint64(key)
+		if len(key) != 8 || c.reached[id] {
+			return nil
 		}
-		return nil
+		g, err := c.doom(id)
+		if g != nil {
+			graves = append(graves, *g)
+		}
+		return err
 	})
-	for err == nil && len(lost) > 0 {
-		var dying []grave
-		marked := 0
-		for _, id := range lost {
-			var g *grave
-			if g, err = c.doom(id); err != nil {
-				break
-			}
-			marked++
-			if g != nil {
-				dying = append(dying, *g)
-			}
-		}
-		lost = lost[marked:]
-		if errors.Is(err, arena.ErrNoSpace) && len(dying) > 0 {
-			err = nil
-		}
+	if err != nil || len(graves) == 0 {
+		return 0, err == nil, err
+	}
+	if !c.outwait() {
+		return 0, false, nil // they stay dying until the next cycle
+	}
+	for i := range graves {
+		gone, err := c.bury(&graves[i])
 		if err != nil {
 			return n, false, err
 		}
-		if !c.outwait() {
-			return n, false, nil // they stay dying until the next cycle
-		}
-		for i := range dying {
-			var gone bool
-			if gone, err = c.bury(&dying[i]); err != nil {
-				return n, false, err
-			}
-			if gone {
-				n++
-			}
+		if gone {
+			n++
 		}
 	}
-	return n, err == nil, err
+	return n, true, nil
 }
 
 // A grave is what is known of an object that is dying.
@@ -297,55 +277,30 @@ type grave struct {
 	record
 }
 
-// doom marks an object as dying, if nobody has it.
+// doom marks an object as dying; nil if somebody has it.
 func (c *collection) doom(id uint64) (*grave, error) {
-	key, g := idKey(id), &grave{id: id}
-	for {
-		b, ok, err := c.lookup(c.objects, c.store, key, &g.entry)
-		if !ok || err != nil {
-			return nil, err
-		}
-		if g.record, err = parseRecord(b); err != nil {
-			return nil, err
-		}
-		if g.flags&recordDying != 0 {
-			return g, nil
-		}
-		if c.inUse(&g.record) {
-			return nil, nil
-		}
-		dying := g.record
-		dying.flags |= recordDying
-		if ok, err = c.rewrite(key, &g.entry, &dying); !ok || err != nil {
-			return nil, err
-		}
+	g := &grave{id: id}
+	var ok bool
+	var err error
+	if g.record, _, ok, err = c.inspectRecord(id, &g.entry); !ok || err != nil || c.inUse(&g.record) {
+		return nil, err
 	}
-}
-
-// rewrite replaces an object's record, if it still is the one in e. If there is no memory, none
-// is collected for it: that is just being done.
-func (c *collection) rewrite(key []byte, e *dict.Entry, r *record) (bool, error) {
-	b := r.append(nil)
-	d, err := c.store.TryDraft(key, len(b), 0, 0)
-	if err != nil {
-		return false, err
-	}
-	return c.insertDraft(c.objects, d, key, b, dict.Change{If: dict.IfSame, Same: e})
+	fault.Point("manager.collect.doom")
+	c.dying(g.ref).Store(1)
+	return g, nil
 }
 
 // bury takes a dying object apart, unless somebody got hold of it in the last moment: nobody
 // can any more.
 func (c *collection) bury(g *grave) (bool, error) {
-	key := idKey(g.id)
 	if c.inUse(&g.record) {
-		r := g.record
-		r.flags &^= recordDying
-		_, err := c.rewrite(key, &g.entry, &r)
-		return false, err
+		c.revive(g.ref)
+		return false, nil
 	}
 	if err := c.dismantle(&g.record); err != nil {
 		return false, err
 	}
+	key := idKey(g.id)
 	done, _, err := c.objects.Change(c.hash(key), key, &dict.Change{
 		If: dict.IfSame, Same: &g.entry, With: arena.Block{Ref: g.ref, Inc: g.inc},
 	})

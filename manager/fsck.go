@@ -70,7 +70,7 @@ func (m *space) fsck() *Report {
 			tables = append(tables, o.table)
 			m.checkReferences(r, &o)
 		}
-		if o.table != nil && o.record.flags&recordDying == 0 { // else it is half taken apart
+		if o.table != nil && m.dying(o.record.ref).Load() == 0 { // else it is half taken apart
 			for _, p := range o.table.Check() {
 				r.problem("object %d: %s", o.id, p)
 			}

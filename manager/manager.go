@@ -180,7 +180,7 @@ func (m *space) start(s *shm.Segment) error {
 		}
 	}
 	h := m.views.head
-	relieve := func(_, _ int) (bool, error) { return m.collectForRoom() }
+	relieve := func(_, try int) (bool, error) { return m.collectForRoom(try) }
 	if m.evict = h.evict.Load() == 1; m.evict {
 		relieve = m.relieve
 	}

@@ -44,6 +44,7 @@ var kindNames = map[uint64]string{
 // Words of an object's block, whatever its kind: see package dict.
 const (
 	objectTouched = 4
+	objectDying   = 5 // 1: it is being taken apart, or about to be
 	objectHandles = 8
 	objectSize    = (objectHandles + slots/64) * 8
 )
@@ -56,10 +57,7 @@ type record struct {
 }
 
 // Flags of a record.
-const (
-	recordRefers = 1 // its entries refer to objects
-	recordDying  = 2 // it is being taken apart
-)
+const recordRefers = 1 // its entries refer to objects
 
 // isTable tells whether the object is a table of package dict.
 func (r *record) isTable() bool {
@@ -333,22 +331,38 @@ func (m *space) tryHold(id uint64) (*object, error) {
 // recordOf returns the record of an object. Of one that is being taken apart the
 // error is errDying.
 func (m *space) recordOf(id uint64) (record, bool, error) {
-	var e dict.Entry
-	b, ok, err := m.lookup(m.objects, m.store, idKey(id), &e)
-	if !ok || err != nil {
-		return record{}, false, err
+	r, dying, ok, err := m.inspectRecord(id, new(dict.Entry))
+	if dying && err == nil {
+		return record{}, false, errDying
 	}
-	r, err := parseRecord(b)
-	if err == nil && r.flags&recordDying != 0 {
-		err = errDying
+	return r, ok, err
+}
+
+// inspectRecord returns the record of an object and whether that is being taken apart, and has e
+// be the record's entry.
+func (m *space) inspectRecord(id uint64, e *dict.Entry) (r record, dying, ok bool, err error) {
+	for {
+		b, ok, err := m.lookup(m.objects, m.store, idKey(id), e)
+		if !ok || err != nil {
+			return r, false, false, err
+		}
+		if r, err = parseRecord(b); err != nil {
+			return r, false, false, err
+		}
+		if _, size, ok := m.store.Arena.Page(r.ref); !ok || size < objectSize {
+			return r, false, false, fmt.Errorf("%w: object %d has no block", ErrCorrupt, id)
+		}
+		dying = m.dying(r.ref).Load() != 0
+		if m.store.Still(e) { // else the block may have been another's by then
+			return r, dying, true, nil
+		}
 	}
-	if err != nil {
-		return record{}, false, err
-	}
-	if _, size, ok := m.store.Arena.Page(r.ref); !ok || size < objectSize {
-		return record{}, false, fmt.Errorf("%w: object %d has no block", ErrCorrupt, id)
-	}
-	return r, true, nil
+}
+
+// dying returns the word of an object's block that says whether it is being taken apart. Only the
+// collector changes it.
+func (m *space) dying(ref uint64) *atomic.Uint64 {
+	return &m.store.Arena.Words()[ref/8+objectDying]
 }
 
 // keep makes another use of a handle of the object; nil if there is none.

@@ -31,15 +31,6 @@ type Draft struct {
 // Draft makes room for an entry with the key and a value of n bytes. An expiry of 0
 // is none. Either [Table.Change] links it or [Draft.Discard] gives it back.
 func (s *Store) Draft(key []byte, n int, flags, expiry uint64) (Draft, error) {
-	return s.draft(s.alloc, key, n, flags, expiry)
-}
-
-// TryDraft is Draft for who must not have others relieve the store of something.
-func (s *Store) TryDraft(key []byte, n int, flags, expiry uint64) (Draft, error) {
-	return s.draft(s.Arena.Alloc, key, n, flags, expiry)
-}
-
-func (s *Store) draft(alloc func(n int) (arena.Block, error), key []byte, n int, flags, expiry uint64) (Draft, error) {
 	if len(key) > MaxKey || n > MaxValue {
 		return Draft{}, fmt.Errorf("%w: a key of %d bytes, a value of %d", ErrTooLarge, len(key), n)
 	}
@@ -47,7 +38,7 @@ func (s *Store) draft(alloc func(n int) (arena.Block, error), key []byte, n int,
 		flags |= FlagExpires
 	}
 	meta := metaWord(len(key), n, flags)
-	b, err := alloc(entrySize(meta))
+	b, err := s.alloc(entrySize(meta))
 	if err != nil {
 		return Draft{}, err
 	}
