@@ -61,7 +61,7 @@ func (b *Barrier) attach(w []byte) (err error) {
 // with [ErrNotExist] when that is gone.
 func (b *Barrier) UnmarshalBinary(ref []byte) error {
 	n := new(Barrier)
-	if err := n.resolveWords(ref, kindBarrier, sizeOf(robust.KindBarrier), n.attach); err != nil {
+	if err := n.resolveWords(ref, kindBarrier, n.attach); err != nil {
 		return err
 	}
 	*b = *n

@@ -7,7 +7,6 @@ import (
 
 	"github.com/shmkit/shmkit/internal/cells"
 	"github.com/shmkit/shmkit/internal/mem"
-	"github.com/shmkit/shmkit/internal/robust"
 )
 
 // ErrIndex is returned for an index, or a range of them, that is not there.
@@ -94,7 +93,7 @@ func (c *cellsOf[T]) resolve(b []byte, kind uint64) error {
 	if err != nil {
 		return err
 	}
-	return c.part.resolve(b, func(r *record) error { return r.match(&want) }, attachWords(&c.part, cellsBase, c.attach))
+	return c.part.resolve(b, func(r *record) error { return r.match(&want) }, c.attachWords(c.attach))
 }
 
 // mutex returns a handle of the users' lock of the object.
@@ -108,7 +107,7 @@ func (c *cellsOf[T]) mutex() (*Lock, error) {
 		return nil, ErrClosed
 	}
 	l := &Lock{part: part{m: c.m, name: c.name}}
-	if err := l.settle(o, attachWords(&l.part, sizeOf(robust.KindMutex), l.attach)); err != nil {
+	if err := l.settle(o, l.attachWords(l.attach)); err != nil {
 		return nil, err
 	}
 	endWith(l.use, l)

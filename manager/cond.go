@@ -105,7 +105,7 @@ func (c *Cond) UnmarshalBinary(b []byte) error {
 		}
 		return n.attach(words)
 	}
-	if err := n.resolveWords(b, kindCond, condSize, attach); err != nil {
+	if err := n.resolveWords(b, kindCond, attach); err != nil {
 		return err
 	}
 	*c = *n

@@ -50,7 +50,7 @@ func (c *Counter) attach(b []byte) (err error) {
 // when that is gone.
 func (c *Counter) UnmarshalBinary(b []byte) error {
 	n := new(Counter)
-	if err := n.resolveWords(b, kindCounter, counterSize, n.attach); err != nil {
+	if err := n.resolveWords(b, kindCounter, n.attach); err != nil {
 		return err
 	}
 	*c = *n

@@ -37,7 +37,7 @@ func (e *Event) attach(b []byte) (err error) {
 // when that is gone.
 func (e *Event) UnmarshalBinary(b []byte) error {
 	n := new(Event)
-	if err := n.resolveWords(b, kindEvent, sizeOf(robust.KindEvent), n.attach); err != nil {
+	if err := n.resolveWords(b, kindEvent, n.attach); err != nil {
 		return err
 	}
 	*e = *n

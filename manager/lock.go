@@ -87,7 +87,7 @@ func mutexOf(m *space, o *object, b []byte) (*robust.Mutex, error) {
 // when that is gone.
 func (l *Lock) UnmarshalBinary(b []byte) error {
 	n := new(Lock)
-	if err := n.resolveWords(b, kindLock, sizeOf(robust.KindMutex), n.attach); err != nil {
+	if err := n.resolveWords(b, kindLock, n.attach); err != nil {
 		return err
 	}
 	*l = *n

@@ -212,14 +212,14 @@ func (m *space) recover(s *shm.Segment, slot int) error {
 	if err != nil {
 		return err
 	}
-	err = m.forget(store, slot, true) // even if that can't be done, nobody waits for the dead
+	err = m.forget(s, store, slot, true) // even if that can't be done, nobody waits for the dead
 	return errors.Join(err, store.Recover(slot))
 }
 
 // leave gives back what this handle has of the arena.
 func (m *space) leave(s *shm.Segment) {
 	m.store.Arena.Close()
-	if err := m.forget(m.store, s.Slot(), false); err != nil && m.opts.Logger != nil {
+	if err := m.forget(s, m.store, s.Slot(), false); err != nil && m.opts.Logger != nil {
 		m.opts.Logger.Warn("manager: leaving", "path", s.Path(), "error", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/shmkit/shmkit/internal/arena"
 	"github.com/shmkit/shmkit/internal/dict"
 	"github.com/shmkit/shmkit/internal/fault"
+	"github.com/shmkit/shmkit/shm"
 )
 
 // Kinds of objects.
@@ -393,6 +394,11 @@ func (m *space) drop(o *object) {
 // letGo gives up the handle of an object that nothing in this process uses. Called with mu held.
 func (m *space) letGo(o *object) {
 	delete(m.open, o.id)
+	if o.record.kind == kindQueue { // leases that have become garbage, unfinished
+		if err := o.record.takeOut(m.seg, m.store, m.seg.Slot(), false); err != nil && m.opts.Logger != nil {
+			m.opts.Logger.Warn("manager: giving up a queue", "path", m.seg.Path(), "object", o.id, "error", err)
+		}
+	}
 	m.clearHandle(m.store, o.record.ref, m.seg.Slot())
 	m.loosen()
 }
@@ -460,7 +466,7 @@ func (m *space) loosen() {
 
 // forget takes away what a slot, whose process is dead or leaving, has of handles, and what
 // it held of the objects.
-func (m *space) forget(store *dict.Store, slot int, dead bool) error {
+func (m *space) forget(s *shm.Segment, store *dict.Store, slot int, dead bool) error {
 	var errs []error
 	objects, err := store.Table(m.views.head.objects.Load(), false)
 	if err != nil {
@@ -493,7 +499,7 @@ func (m *space) forget(store *dict.Store, slot int, dead bool) error {
 				continue
 			}
 			if w, bit := handleWord(store, r.ref, slot); w.Load()&bit != 0 {
-				errs = append(errs, r.takeOut(store, slot, dead))
+				errs = append(errs, r.takeOut(s, store, slot, dead))
 				m.clearHandle(store, r.ref, slot)
 			}
 		}

@@ -45,7 +45,7 @@ func (l *RLock) attach(b []byte) (err error) {
 // when that is gone.
 func (l *RLock) UnmarshalBinary(b []byte) error {
 	n := new(RLock)
-	if err := n.resolveWords(b, kindRLock, sizeOf(robust.KindMutex), n.attach); err != nil {
+	if err := n.resolveWords(b, kindRLock, n.attach); err != nil {
 		return err
 	}
 	*l = *n

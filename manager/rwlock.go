@@ -41,7 +41,7 @@ func (l *RWLock) attach(b []byte) (err error) {
 // when that is gone.
 func (l *RWLock) UnmarshalBinary(b []byte) error {
 	n := new(RWLock)
-	if err := n.resolveWords(b, kindRWLock, sizeOf(robust.KindRWLock), n.attach); err != nil {
+	if err := n.resolveWords(b, kindRWLock, n.attach); err != nil {
 		return err
 	}
 	*l = *n

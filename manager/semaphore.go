@@ -61,7 +61,7 @@ func (s *Semaphore) attach(b []byte) (err error) {
 // when that is gone.
 func (s *Semaphore) UnmarshalBinary(b []byte) error {
 	n := new(Semaphore)
-	if err := n.resolveWords(b, kindSemaphore, sizeOf(robust.KindSemaphore), n.attach); err != nil {
+	if err := n.resolveWords(b, kindSemaphore, n.attach); err != nil {
 		return err
 	}
 	*s = *n

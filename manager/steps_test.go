@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -335,5 +336,6 @@ func survive(t *testing.T, d *deed, m *manager.Manager, mine *counts) {
 			t.Errorf("%d objects, %s", r.Objects, strings.Join(r.Problems, "; "))
 			break
 		}
+		runtime.GC() // ends the use of queues
 	}
 }

@@ -4,9 +4,11 @@ package manager_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/shmkit/shmkit/manager"
+	"github.com/shmkit/shmkit/ringqueue"
 )
 
 type wide [40]int64
@@ -66,7 +68,48 @@ func valueDeeds() []deed {
 			t.Error(v, err)
 		}
 	}
+	queue := func(m *manager.Manager) (*manager.Queue[int], error) {
+		q, err := manager.NewQueue[int](m, "x", &ringqueue.Options{Capacity: 4096})
+		if err == nil && q.Len() == 0 {
+			err = errors.Join(q.TryPut(1), q.TryPut(2))
+		}
+		return q, err
+	}
+	// checkQueue wants the queue to have the items from one of two numbers up to one of two.
+	checkQueue := func(from, to [2]int) func(t *testing.T, q *manager.Queue[int]) {
+		return func(t *testing.T, q *manager.Queue[int]) {
+			var got []int
+			for {
+				v, err := q.TryGet()
+				if err != nil {
+					break
+				}
+				got = append(got, v)
+			}
+			for i, v := range got {
+				if v != got[0]+i {
+					t.Error(got)
+				}
+			}
+			if len(got) == 0 || !slices.Contains(from[:], got[0]) || !slices.Contains(to[:], got[len(got)-1]) {
+				t.Error(got)
+			}
+			must(t, q.Put(bg, 5))
+			if v, err := q.Get(bg); v != 5 || err != nil {
+				t.Error(v, err)
+			}
+		}
+	}
 	return []deed{
+		objectDeed("put", queue, func(q *manager.Queue[int]) error { return q.Put(bg, 3) }, checkQueue([2]int{1, 1}, [2]int{2, 3})),
+		objectDeed("take", queue, func(q *manager.Queue[int]) error { _, err := q.Get(bg); return err }, checkQueue([2]int{1, 2}, [2]int{2, 2})),
+		objectDeed("receive", queue, func(q *manager.Queue[int]) error {
+			d, err := q.Receive(bg)
+			if err != nil {
+				return err
+			}
+			return d.Ack()
+		}, checkQueue([2]int{1, 2}, [2]int{2, 2})),
 		{name: "new value", do: func(m *manager.Manager, _ string) error { _, err := value(m); return err },
 			after: func(t *testing.T, m *manager.Manager) {
 				x, err := value(m)

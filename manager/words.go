@@ -8,6 +8,7 @@ import (
 	"github.com/shmkit/shmkit/internal/cells"
 	"github.com/shmkit/shmkit/internal/dict"
 	"github.com/shmkit/shmkit/internal/robust"
+	"github.com/shmkit/shmkit/shm"
 )
 
 // An object that is no table has its words in its own block: behind those that every object
@@ -47,18 +48,19 @@ func words(store *dict.Store, r *record, size int) ([]byte, error) {
 func (p *part) obtainWords(m *Manager, name string, want record, size int, init, attach func([]byte) error) error {
 	return p.obtain(m.space, name, want, func(id uint64) (arena.Block, error) {
 		return m.newWords(want.kind, id, size, init)
-	}, attachWords(p, size, attach))
+	}, p.attachWords(attach))
 }
 
 // resolveWords is resolve for such an object, of the kind.
-func (p *part) resolveWords(b []byte, kind uint64, size int, attach func([]byte) error) error {
-	return p.resolve(b, func(r *record) error { return r.is(kind) }, attachWords(p, size, attach))
+func (p *part) resolveWords(b []byte, kind uint64, attach func([]byte) error) error {
+	return p.resolve(b, func(r *record) error { return r.is(kind) }, p.attachWords(attach))
 }
 
-// attachWords returns an attach of all objects from an attach of those of size bytes.
-func attachWords(p *part, size int, attach func([]byte) error) func(*object) error {
+// attachWords returns an attach of an object from one of its words, which finds out whether they
+// are enough: there may be more than it needs, and at least a line.
+func (p *part) attachWords(attach func([]byte) error) func(*object) error {
 	return func(o *object) error {
-		b, err := words(p.m.store, &o.record, size)
+		b, err := words(p.m.store, &o.record, lineSize)
 		if err != nil {
 			return err
 		}
@@ -107,13 +109,17 @@ func (r *record) eachPiece(store *dict.Store, f func(k robust.Kind, b []byte) er
 
 // takeOut ends what a slot's process, which is dead or leaves, has of an object, of which it
 // has a handle still: so that the block is the object's.
-func (r *record) takeOut(store *dict.Store, slot int, dead bool) error {
+func (r *record) takeOut(s *shm.Segment, store *dict.Store, slot int, dead bool) error {
+	var b []byte
 	var err error
 	switch r.kind {
 	case kindValue, kindArray, kindObject:
-		var b []byte
 		if b, err = words(store, r, cellsBase); err == nil {
 			err = cells.Recover(b[cellsBase:], slots, slot)
+		}
+	case kindQueue:
+		if b, err = words(store, r, 0); err == nil {
+			err = recoverQueue(s, b, slot)
 		}
 	}
 	return errors.Join(err, r.eachPiece(store, func(k robust.Kind, b []byte) error {

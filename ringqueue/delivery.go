@@ -61,7 +61,7 @@ func (q *Queue[T]) deliver(l loan) (Delivery[T], error) {
 	}
 	d := Delivery[T]{r: r, loan: l}
 	if err := q.codec.Decode(lease.buf, &d.value); err != nil {
-		tally(r.seg.Counter(shm.DeadLetters), 1)
+		tally(r.home.counter(r.me, shm.DeadLetters), 1)
 		lease.Release()
 		return Delivery[T]{}, r.wrap("receive", err)
 	}

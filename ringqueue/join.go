@@ -27,7 +27,7 @@ func (r *Ring) taskDone() error {
 	defer r.seg.Release()
 	for i := range r.seg.Slots() {
 		slot := (r.me + i) % r.seg.Slots() // mine first
-		if finishOne(r.seg.CounterOf(slot, shm.Gets), r.seg.CounterOf(slot, shm.TasksDone)) {
+		if finishOne(r.home.counter(slot, shm.Gets), r.home.counter(slot, shm.TasksDone)) {
 			futex.Notify(&r.hdr.idle)
 			return nil
 		}
@@ -73,8 +73,8 @@ func (w joinWait) Try() (bool, error) {
 		}
 	}
 	for slot := range r.seg.Slots() {
-		taken := r.seg.CounterOf(slot, shm.Gets).Load()
-		if r.seg.CounterOf(slot, shm.TasksDone).Load() < taken {
+		taken := r.home.counter(slot, shm.Gets).Load()
+		if r.home.counter(slot, shm.TasksDone).Load() < taken {
 			return false, nil
 		}
 	}

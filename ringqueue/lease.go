@@ -231,10 +231,10 @@ func (l *Lease) Requeue() {
 	}
 	r := l.r
 	if r.giveUp(l.loan) {
-		tally(r.seg.Counter(shm.DeadLetters), 1)
+		tally(r.home.counter(r.me, shm.DeadLetters), 1)
 		r.reclaimAll()
 	} else {
-		tally(r.seg.Counter(shm.Redelivered), 1)
+		tally(r.home.counter(r.me, shm.Redelivered), 1)
 	}
 	r.wakeAll()
 	l.r, l.buf = nil, nil

@@ -2,6 +2,7 @@ package ringqueue
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/fault"
 	"github.com/shmkit/shmkit/internal/futex"
@@ -84,26 +85,29 @@ func (s *settings) spec(typ string, sum uint64) (*shm.Spec, *parting) {
 	spec.Size = bodySize(s.capacity)
 	spec.Mirror = int64(s.capacity)
 	spec.Reserve = largeSize(s.capacity/blockSize, s.chunks)
-	spec.Init = func(seg *shm.Segment) error {
-		h, err := mem.At[header](seg.Body(), 0)
-		if err != nil {
-			return err
-		}
-		h.capacity = s.capacity
-		h.maxItems = s.maxItems
-		h.maxRecord = s.maxRecord
-		h.poison = s.poison
-		h.modes = s.modes
-		h.lapBits = 0
-		h.chunks = s.chunks
-		v, err := newView(seg)
-		if err != nil {
-			return err
-		}
-		v.start(v.blocks)
-		return nil
-	}
+	spec.Init = func(seg *shm.Segment) error { return s.init(seg.Body(), seg.Mirrored(), seg.Slot()) }
 	return spec, p
+}
+
+// init makes the zeroes in the body an empty queue.
+func (s *settings) init(body []byte, mirrored bool, me int) error {
+	h, err := mem.At[header](body, 0)
+	if err != nil {
+		return err
+	}
+	h.capacity = s.capacity
+	h.maxItems = s.maxItems
+	h.maxRecord = s.maxRecord
+	h.poison = s.poison
+	h.modes = s.modes
+	h.lapBits = 0
+	h.chunks = s.chunks
+	v, err := viewOf(body, mirrored, me)
+	if err != nil {
+		return err
+	}
+	v.start(v.blocks)
+	return nil
 }
 
 // recoverSlot repairs the queue after the death of the process in the slot,
@@ -113,6 +117,11 @@ func recoverSlot(seg *shm.Segment, slot int) error {
 	if err != nil {
 		return err
 	}
+	return v.recoverFor(seg.Slot(), slot, seg.CounterOf)
+}
+
+// recoverFor repairs the queue for the process in slot by.
+func (v *view) recoverFor(by, slot int, counter func(slot int, c shm.Counter) *atomic.Uint64) error {
 	var sum recovery
 	whole := false
 	for i := 0; i < maxWalks && !whole; i++ {
@@ -131,15 +140,15 @@ func recoverSlot(seg *shm.Segment, slot int) error {
 		sum.redelivered += got.redelivered
 		sum.poisoned += got.poisoned
 	}
-	tally(seg.Counter(shm.Discarded), sum.dropped)
-	tally(seg.Counter(shm.Redelivered), sum.redelivered)
-	tally(seg.Counter(shm.DeadLetters), sum.poisoned)
+	tally(counter(by, shm.Discarded), sum.dropped)
+	tally(counter(by, shm.Redelivered), sum.redelivered)
+	tally(counter(by, shm.DeadLetters), sum.poisoned)
 	if !whole {
 		return fmt.Errorf("%w: no walk over the ring comes to its end", ErrCorrupt)
 	}
 	// What it took and did not finish can't be finished any more.
 	fault.Point("ring.recover.done")
-	seg.CounterOf(slot, shm.TasksDone).Store(seg.CounterOf(slot, shm.Gets).Load())
+	counter(slot, shm.TasksDone).Store(counter(slot, shm.Gets).Load())
 	fault.Point("ring.recover.role")
 	v.hdr.producer.CompareAndSwap(uint32(slot)+1, 0)
 	fault.Point("ring.recover.role")

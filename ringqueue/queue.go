@@ -86,13 +86,18 @@ func open[T any](name string, o *Options, ring func(*codec.Codec[T], *Options) (
 	if err != nil {
 		return nil, err
 	}
+	return queueOn(r, c), nil
+}
+
+// queueOn returns the queue of T that the ring carries.
+func queueOn[T any](r *Ring, c *codec.Codec[T]) *Queue[T] {
 	q := &Queue[T]{r: r, codec: c}
 	q.flat = c.Flat()
 	_, q.simple = c.Size(new(T))
 	if size, ok := c.Fixed(); ok {
 		q.plain, q.size, q.blocks = true, uint64(size), blocksFor(uint64(size))
 	}
-	return q, nil
+	return q
 }
 
 // Ring returns the ring under the queue, for records without copying. What it

@@ -16,7 +16,8 @@ import (
 // A Ring may be used from several goroutines at once, also when its side is
 // exclusive; in that case they take turns.
 type Ring struct {
-	seg *shm.Segment
+	seg  *shm.Segment
+	home home
 	*view
 	put    producerSide
 	get    consumerSide
@@ -51,6 +52,16 @@ type consumerSide struct {
 	errEmpty *Error
 }
 
+// A home is what a ring needs to know of the file that it lies in: its own, or a part of
+// another one.
+type home struct {
+	name    string
+	counter func(slot int, c shm.Counter) *atomic.Uint64
+	handle  func() string
+	close   func() error
+}
+
+// newRing returns a handle of the queue in a file of its own.
 func newRing(seg *shm.Segment, p *parting, o *Options) (*Ring, error) {
 	v, err := newView(seg)
 	if err != nil {
@@ -60,40 +71,46 @@ func newRing(seg *shm.Segment, p *parting, o *Options) (*Ring, error) {
 	if v.large != nil {
 		p.large, v.large.slot = v.large, v.me
 	}
+	r := makeRing(seg, v, home{name: seg.Name(), counter: seg.CounterOf, handle: seg.Handle, close: seg.Close}, o)
+	seg.OnClose(r.onClose)
+	return r, nil
+}
+
+func makeRing(seg *shm.Segment, v *view, h home, o *Options) *Ring {
 	policy := futex.Policy(o.Wait)
 	r := &Ring{
 		seg:  seg,
+		home: h,
 		view: v,
 		idle: futex.NewGate(&v.hdr.idle, futex.Block),
 	}
 	r.put.sole = v.modes&modeSoleProducer != 0
 	r.put.gate = futex.NewGate(&v.hdr.notFull, policy)
 	r.put.policy = o.Wait
-	r.put.items = seg.Counter(shm.Puts)
-	r.put.bytes = seg.Counter(shm.BytesIn)
-	r.put.waits = seg.Counter(shm.FullWaits)
-	r.put.aborts = seg.Counter(shm.Aborts)
-	r.put.wakes = seg.Counter(shm.PutWakes)
-	r.put.errFull = &Error{Op: "put", Queue: seg.Name(), Err: ErrFull}
+	r.put.items = h.counter(v.me, shm.Puts)
+	r.put.bytes = h.counter(v.me, shm.BytesIn)
+	r.put.waits = h.counter(v.me, shm.FullWaits)
+	r.put.aborts = h.counter(v.me, shm.Aborts)
+	r.put.wakes = h.counter(v.me, shm.PutWakes)
+	r.put.errFull = &Error{Op: "put", Queue: h.name, Err: ErrFull}
 	r.get.sole = v.modes&modeSoleConsumer != 0
 	r.get.gate = futex.NewGate(&v.hdr.notEmpty, policy)
-	r.get.items = seg.Counter(shm.Gets)
-	r.get.bytes = seg.Counter(shm.BytesOut)
-	r.get.finished = seg.Counter(shm.TasksDone)
-	r.get.waits = seg.Counter(shm.EmptyWaits)
-	r.get.wakes = seg.Counter(shm.GetWakes)
-	r.get.errEmpty = &Error{Op: "get", Queue: seg.Name(), Err: ErrEmpty}
+	r.get.items = h.counter(v.me, shm.Gets)
+	r.get.bytes = h.counter(v.me, shm.BytesOut)
+	r.get.finished = h.counter(v.me, shm.TasksDone)
+	r.get.waits = h.counter(v.me, shm.EmptyWaits)
+	r.get.wakes = h.counter(v.me, shm.GetWakes)
+	r.get.errEmpty = &Error{Op: "get", Queue: h.name, Err: ErrEmpty}
 	r.put.role.core = &v.core
 	r.get.role.core = &v.core
-	seg.OnClose(r.onClose)
-	return r, nil
+	return r
 }
 
 // Close gives this handle up. Operations that wait return [ErrClosed], later
 // ones do too. Reservations, leases and deliveries that are still open stay
 // valid until they end; the memory is unmapped, and this process counted out,
 // after the last of them. The second Close returns nil.
-func (r *Ring) Close() error { return r.seg.Close() }
+func (r *Ring) Close() error { return r.home.close() }
 
 // onClose runs once, before the segment waits for the uses to end.
 func (r *Ring) onClose() {
@@ -106,10 +123,10 @@ func (r *Ring) onClose() {
 }
 
 // Name returns the queue's name in its directory.
-func (r *Ring) Name() string { return r.seg.Name() }
+func (r *Ring) Name() string { return r.home.name }
 
 // Handle returns the queue's address as text, for [Open] in another process.
-func (r *Ring) Handle() string { return r.seg.Handle() }
+func (r *Ring) Handle() string { return r.home.handle() }
 
 // Segment returns the segment that the queue lives in.
 func (r *Ring) Segment() *shm.Segment { return r.seg }
