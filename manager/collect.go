@@ -165,7 +165,7 @@ func (c *collection) mark() (bool, error) {
 // markTries is how often all objects are gone through.
 const markTries = 100
 
-// eachIn calls f with all entries of a table.
+// eachIn calls f with all entries of a table; of large values only with their beginning.
 func (m *space) eachIn(t *dict.Table, f func(key, value []byte) error) error {
 	var cur dict.Cursor
 	var b dict.Batch
@@ -175,10 +175,30 @@ func (m *space) eachIn(t *dict.Table, f func(key, value []byte) error) error {
 			return err
 		}
 		for i := range b.Len() {
-			v, _ := b.Value(i)
+			v, copied := b.Value(i)
+			if !copied {
+				if v, err = m.beginning(t, b.Key(i)); err != nil {
+					return err
+				}
+			}
 			if err := f(b.Key(i), v); err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// beginning returns the first bytes of a large value.
+func (m *space) beginning(t *dict.Table, key []byte) ([]byte, error) {
+	const enough = 4 << 10
+	var e dict.Entry
+	for {
+		ok, err := t.Seek(m.hash(key), key, &e)
+		if !ok || err != nil {
+			return nil, err
+		}
+		if v := append([]byte(nil), e.Value[:min(len(e.Value), enough)]...); m.store.Still(&e) {
+			return v, nil
 		}
 	}
 }
@@ -224,12 +244,7 @@ func (c *collection) reach(id uint64) error {
 	if err != nil {
 		return err
 	}
-	return c.eachIn(t, func(_, value []byte) error {
-		if len(value) < 8 {
-			return nil
-		}
-		return c.reach(binary.LittleEndian.Uint64(value))
-	})
+	return c.eachIn(t, func(key, value []byte) error { return r.eachReference(key, value, c.reach) })
 }
 
 // revive takes back that an object is dying.

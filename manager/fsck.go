@@ -1,7 +1,6 @@
 package manager
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/shmkit/shmkit/internal/dict"
@@ -115,10 +114,14 @@ func (m *space) checkReferences(r *Report, o *surveyed) {
 		return
 	}
 	err := m.eachIn(o.table, func(key, value []byte) error {
-		if len(value) < 8 {
-			r.problem("object %d: entry %.40q is a reference of %d bytes", o.id, key, len(value))
-		} else if id := binary.LittleEndian.Uint64(value); id != 0 && !m.hasObject(id) {
-			r.problem("object %d: entry %.40q refers to object %d, which there is not", o.id, key, id)
+		err := o.record.eachReference(key, value, func(id uint64) error {
+			if id != 0 && !m.hasObject(id) {
+				r.problem("object %d: entry %.40q refers to object %d, which there is not", o.id, key, id)
+			}
+			return nil
+		})
+		if err != nil {
+			r.problem("object %d: entry %.40q: %v", o.id, key, err)
 		}
 		return nil
 	})

@@ -63,7 +63,7 @@ const recordRefers = 1 // its entries refer to objects
 // isTable tells whether the object is a table of package dict.
 func (r *record) isTable() bool {
 	switch r.kind {
-	case kindDict, kindNamespace, kindSet:
+	case kindDict, kindList, kindNamespace, kindSet:
 		return true
 	}
 	return false

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"reflect"
@@ -80,6 +81,32 @@ func spaceOf(handle string) (*space, error) {
 // appendReference appends a reference as it stands in shared memory.
 func appendReference(b []byte, m *space, id uint64) []byte {
 	return append(binary.LittleEndian.AppendUint64(b, id), m.seg.Handle()...)
+}
+
+// eachReference calls visit with the ids of the objects that an entry of an object's table, which
+// has references, refers to.
+func (r *record) eachReference(key, value []byte, visit func(id uint64) error) error {
+	if value == nil { // it has been removed since
+		return nil
+	}
+	if r.kind != kindList {
+		return visitReference(value, visit)
+	}
+	if bytes.Equal(key, indexKey) {
+		return nil
+	}
+	elems, err := chunkForm{}.split(value)
+	for i := 0; i < len(elems) && err == nil; i++ {
+		err = visitReference(elems[i], visit)
+	}
+	return err
+}
+
+func visitReference(b []byte, visit func(id uint64) error) error {
+	if len(b) < 8 {
+		return fmt.Errorf("%w: a reference of %d bytes", ErrCorrupt, len(b))
+	}
+	return visit(binary.LittleEndian.Uint64(b))
 }
 
 // resolve returns a handle of the object of a reference.

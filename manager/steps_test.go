@@ -121,7 +121,7 @@ var deeds = append([]deed{
 		}
 		return err
 	}},
-}, valueDeeds()...)
+}, append(valueDeeds(), listDeeds()...)...)
 
 func deedOf(name string) *deed {
 	i := slices.IndexFunc(deeds, func(d deed) bool { return d.name == name })

@@ -58,21 +58,27 @@ func (m *Manager) Tx(ctx context.Context, f func(tx *Tx) error) error {
 		if done {
 			return err
 		}
-		if n > 2 { // let the others get through
-			pause := time.NewTimer(rand.N(time.Microsecond << min(n, 12)))
-			select {
-			case <-pause.C:
-			case <-ctx.Done():
-				pause.Stop()
-			}
-		}
+		stepAside(ctx, n)
 	}
 	return wrap("tx", m.Name(), ErrConflict)
 }
 
+// stepAside lets others get through, before the try after the n-th.
+func stepAside(ctx context.Context, n int) {
+	if n <= 2 {
+		return
+	}
+	pause := time.NewTimer(rand.N(time.Microsecond << min(n, 12)))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+	}
+}
+
 // try is one try of a transaction. It is done unless others were faster.
-func (m *Manager) try(f func(tx *Tx) error) (done bool, err error) {
-	tx := &Tx{m: m.space, keys: make(map[txKey]int)}
+func (m *space) try(f func(tx *Tx) error) (done bool, err error) {
+	tx := &Tx{m: m, keys: make(map[txKey]int)}
 	defer func() {
 		for _, drop := range tx.kept {
 			drop()
@@ -86,7 +92,7 @@ func (m *Manager) try(f func(tx *Tx) error) (done bool, err error) {
 		return true, err
 	}
 	ok, err := tx.commit()
-	return ok || err != nil, wrap("tx", m.Name(), err)
+	return ok || err != nil, wrap("tx", m.seg.Name(), err)
 }
 
 // commit makes the drafts, outside of all locks, and commits.

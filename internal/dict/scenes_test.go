@@ -403,6 +403,13 @@ func dismantle(by int) func(w *world) {
 func objects(t *testing.T) []scene {
 	doubled := splits(t)[2].entries + 1 // the directory has two entries for one segment
 	return []scene{
+		{name: "make a block and give it up", entries: 10, op: func(w *world) {
+			b, err := w.stores[0].NewBlock(1, 5, 500)
+			if err != nil {
+				w.t.Error(err)
+			}
+			w.stores[0].Arena.Abandon(b)
+		}},
 		{name: "create a table", entries: 10, op: companion(0)},
 		{name: "remove a table", entries: 10, build: companion(0), op: func(w *world) {
 			change("table", dict.Change{With: w.companion}, "-", 0, 0)(w)
