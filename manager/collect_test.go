@@ -60,6 +60,19 @@ func collected(t testing.TB, m *manager.Manager, want int) {
 	clean(t, m)
 }
 
+// remain collects until so many objects are left.
+func remain(t testing.TB, m *manager.Manager, want int) {
+	t.Helper()
+	until(t, fmt.Sprintf("%d objects remain", want), func() bool {
+		runtime.GC()
+		_, err := m.Collect()
+		must(t, err)
+		r, err := m.Fsck()
+		must(t, err)
+		return r.Objects == want && r.OK()
+	})
+}
+
 // clean wants every block to be accounted for.
 func clean(t testing.TB, m *manager.Manager) *manager.Report {
 	t.Helper()

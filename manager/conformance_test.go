@@ -15,7 +15,17 @@ import (
 // The other side of a row is one of these functions, in a goroutine with a handle of its
 // own, in a child that gets the manager's handle, or in an unrelated process that
 // opens it by name.
-var others = map[string]func(m *manager.Manager) error{
+var others = merged(dictOthers, objectOthers, lockOthers)
+
+func merged(all ...map[string]func(m *manager.Manager) error) map[string]func(m *manager.Manager) error {
+	one := make(map[string]func(m *manager.Manager) error)
+	for _, m := range all {
+		maps.Copy(one, m)
+	}
+	return one
+}
+
+var dictOthers = map[string]func(m *manager.Manager) error{
 	"hot": hot,
 	"effect": func(m *manager.Manager) error {
 		d, err := manager.NewDict[string, int](m, "d")
@@ -61,7 +71,7 @@ var otherWays = []struct {
 	{"goroutine", func(t *testing.T, _ *manager.Manager, dir, what string) func() error {
 		n := open(t, &manager.Options{Dir: dir})
 		done := make(chan error, 1)
-		go func() { done <- others[what](n) }()
+		go func() { done <- errors.Join(others[what](n), n.Close()) }()
 		return func() error { return <-done }
 	}},
 	{"child", func(t *testing.T, m *manager.Manager, _, what string) func() error {
@@ -102,25 +112,27 @@ func other(what, where string) {
 	os.Exit(0)
 }
 
-// TestConformance has the rows of Python's own tests of its dict, and of what it does
+// A row is one of Python's own tests, by its number. Other starts the other side.
+type row struct {
+	name string
+	run  func(t *testing.T, m *manager.Manager, other func(what string) (wait func() error))
+}
+
+// TestConformance has the rows of Python's own tests of its managers' objects, and of what they do
 // when processes die, by their numbers.
 func TestConformance(t *testing.T) {
-	rows := []struct {
-		name string
-		run  func(t *testing.T, m *manager.Manager, other func(what string) (wait func() error))
-	}{
+	dictRows := []row{
 		{"M05_dict", rowDict},
 		{"M06_dict_iter", rowDictIter},
 		{"M07_dict_nested", rowDictNested},
-		{"M08_nested_queue", rowNestedRef},
+		{"M07_any_nested", rowNestedRef},
 		{"M12_rapid_restart", rowRestart},
 		{"M14_effect_of_another_process", rowEffect},
 		{"M16_dict_methods", rowDictMethods},
-		{"M17_set", rowSet},
 		{"X15_lost_increments", rowIncrements},
 		{"X16_lost_mutation", rowMutation},
 	}
-	for _, row := range rows {
+	for _, row := range slices.Concat(dictRows, objectRows, lockRows) {
 		t.Run(row.name, func(t *testing.T) {
 			for _, way := range otherWays {
 				t.Run(way.name, func(t *testing.T) {
@@ -135,6 +147,8 @@ func TestConformance(t *testing.T) {
 			}
 		})
 	}
+	t.Run("R01_resource_tracker", rowResourceTracker)
+	t.Run("R04_named_resource", rowNamedResource)
 	t.Run("X14_death_of_the_creator", rowCreatorDies)
 }
 
@@ -340,29 +354,6 @@ func rowDictMethods(t *testing.T, m *manager.Manager, _ func(string) func() erro
 	must(t, d.Clear())
 	if d.Len() != 0 {
 		t.Errorf("clear: %d", d.Len())
-	}
-}
-
-// rowSet uses a dict as a set.
-func rowSet(t *testing.T, m *manager.Manager, _ func(string) func() error) {
-	s := newDict[string, struct{}](t, m, "set")
-	if added, err := s.SetNX("a", struct{}{}); !added || err != nil {
-		t.Errorf("add: %v, %v", added, err)
-	}
-	if added, err := s.SetNX("a", struct{}{}); added || err != nil {
-		t.Errorf("add: %v, %v", added, err)
-	}
-	if ok, err := s.Contains("a"); !ok || err != nil {
-		t.Errorf("contains: %v, %v", ok, err)
-	}
-	if ok, err := s.Delete("none"); ok || err != nil {
-		t.Errorf("remove: %v, %v", ok, err)
-	}
-	if ok, err := s.Equal(map[string]struct{}{"a": {}}); !ok || err != nil {
-		t.Errorf("equal: %v, %v", ok, err)
-	}
-	if k, _, ok, err := s.PopItem(); k != "a" || !ok || err != nil {
-		t.Errorf("pop: %v, %v, %v", k, ok, err)
 	}
 }
 

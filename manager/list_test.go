@@ -125,16 +125,7 @@ func TestListMethods(t *testing.T) {
 	if _, err := manager.NewDict[string, string](m, "l"); !errors.Is(err, manager.ErrKind) {
 		t.Error(err)
 	}
-	fsck(t, m)
-}
-
-func fsck(t testing.TB, m *manager.Manager) {
-	t.Helper()
-	r, err := m.Fsck()
-	must(t, err)
-	if !r.OK() {
-		t.Errorf("%s", strings.Join(r.Problems, "; "))
-	}
+	clean(t, m)
 }
 
 // TestListLong has lists of many chunks, of elements of one size, of many, and of large ones.
@@ -175,7 +166,7 @@ func TestListLong(t *testing.T) {
 		want = slices.Delete(want, i, i+1)
 		if len(want)%500 == 0 {
 			wantList(t, numbers, want...)
-			fsck(t, m)
+			clean(t, m)
 		}
 	}
 	wantList(t, numbers)
@@ -289,7 +280,7 @@ func TestListModel(t *testing.T) {
 		})
 		check(l.Close())
 	})
-	fsck(t, m)
+	clean(t, m)
 }
 
 // TestListCrowd has several goroutines with two handles add and take at both ends: each element is
@@ -356,7 +347,7 @@ func TestListCrowd(t *testing.T) {
 	if err := <-done; !errors.Is(err, manager.ErrClosed) {
 		t.Error(err)
 	}
-	fsck(t, handles[1])
+	clean(t, handles[1])
 }
 
 // TestListOneMoment reads a list while others move an element from the end to the beginning, and reverse
@@ -436,19 +427,7 @@ func TestListNested(t *testing.T) {
 	wantList(t, in, size-1-size/2)
 	must(t, outer.Clear())
 	wantList(t, in, size-1-size/2)
-	for k := 0; ; k++ {
-		runtime.GC()
-		_, err := m.Collect()
-		must(t, err)
-		r, err := m.Fsck()
-		must(t, err)
-		if r.Objects == 2 && r.OK() {
-			break
-		}
-		if k == 1000 {
-			t.Fatalf("%d objects, %v", r.Objects, r.Problems)
-		}
-	}
+	remain(t, m, 2)
 	runtime.KeepAlive(in)
 }
 
@@ -547,5 +526,5 @@ func TestListMoves(t *testing.T) {
 	if err != nil || len(all) != size {
 		t.Fatal(len(all), err)
 	}
-	fsck(t, m)
+	clean(t, m)
 }

@@ -26,6 +26,19 @@ func DictOf[K comparable, V any](r *Ref) (*Dict[K, V], error) {
 	return d, nil
 }
 
+// ListOf returns the list that r refers to. Errors: [ErrKind], [ErrType], [ErrNotExist].
+func ListOf[T any](r *Ref) (*List[T], error) {
+	l := new(List[T])
+	b, err := r.AppendBinary(nil)
+	if err == nil {
+		err = l.UnmarshalBinary(b)
+	}
+	if err != nil {
+		return nil, wrap("open", "reference", err)
+	}
+	return l, nil
+}
+
 func (r *Ref) of() (*space, uint64) {
 	if r == nil || r.m == nil {
 		return nil, 0
