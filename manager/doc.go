@@ -16,8 +16,13 @@
 // the keys for the time of some stores. [Dict.Update] and [Manager.Tx] compute without any
 // lock, and try again when somebody else was faster.
 //
+// Beside dicts there are lists ([List]), values in place ([Value], [Array], [Object]), a [Counter], a [Namespace],
+// a [Set], a [Queue], and what processes synchronise with: [Lock], [RLock], [RWLock], [Semaphore], [Event], [Cond]
+// and [Barrier]. Each New function opens the object of a name or creates it. Any object can be a value in a
+// dict or an element of a list, as a pointer (a Dict[string, *Lock]).
+//
 // An object lives as long as something leads to it: its name, a handle of it in some process,
-// or an entry of another object, for a *Dict or a [Ref] can be a value. What nothing leads to
+// or an entry of another object. What nothing leads to
 // is collected, circles too.
 //
 // With [Options].Evict a manager is a cache: when its memory is used up, entries go that were
@@ -32,6 +37,10 @@
 // notice. A transaction happens as a whole or not at all. Memory that a dead process was filling is
 // given back. A stopped process keeps what it holds: one that is stopped in the middle of a change keeps
 // others from changing keys of that stripe, and from nothing else.
+//
+// A lock that a dead process held is free at most 150 ms after its death, and whoever gets it is told. What it held of
+// permits, read locks and reservations is given back, and a barrier at which it was expected breaks. Values that it was in the
+// middle of changing are what they were, or what they were to be.
 //
 // # Memory model
 //
