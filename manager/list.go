@@ -10,7 +10,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/shmkit/shmkit/codec"
 	"github.com/shmkit/shmkit/internal/arena"
 	"github.com/shmkit/shmkit/internal/dict"
 )
@@ -124,21 +123,10 @@ func (l *List[T]) inspect(op string, f func(e *edit) error) error {
 	return l.end(op, l.look(f))
 }
 
-// element decodes an element. What it refers to may be gone because it has been replaced.
-func (l *List[T]) element(e *edit, b []byte, v *T) error {
-	err := l.form.decode(b, v)
-	if err != nil && (errors.Is(err, ErrNotExist) || errors.Is(err, codec.ErrDecode) || errors.Is(err, ErrCorrupt)) {
-		if again := e.tx.recheck(); again != nil {
-			return again
-		}
-	}
-	return err
-}
-
-func (l *List[T]) elements(e *edit, elems [][]byte) ([]T, error) {
+func (l *List[T]) elements(elems [][]byte) ([]T, error) {
 	vs := make([]T, len(elems))
 	for i, b := range elems {
-		if err := l.element(e, b, &vs[i]); err != nil {
+		if err := l.form.decode(b, &vs[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -237,7 +225,7 @@ func (l *List[T]) Pop(i int) (v T, err error) {
 		}
 		b, err := e.get(k)
 		if err == nil {
-			err = l.element(e, b, &v)
+			err = l.form.decode(b, &v)
 		}
 		if err != nil {
 			return err
@@ -305,7 +293,7 @@ func (l *List[T]) Get(i int) (v T, err error) {
 		if err != nil {
 			return err
 		}
-		return l.element(e, b, &v)
+		return l.form.decode(b, &v)
 	})
 	return v, err
 }
@@ -322,7 +310,10 @@ func (l *List[T]) Update(i int, f func(old T) (T, error)) (v T, err error) {
 		b, err := e.get(k)
 		var old T
 		if err == nil {
-			err = l.element(e, b, &old)
+			err = l.form.decode(b, &old)
+		}
+		if err == nil {
+			err = e.settled()
 		}
 		if err != nil {
 			return err
@@ -363,7 +354,7 @@ func (l *List[T]) Slice(i, j int) (vs []T, err error) {
 		if err != nil {
 			return err
 		}
-		vs, err = l.elements(e, elems)
+		vs, err = l.elements(elems)
 		return err
 	})
 	return vs, err
@@ -497,7 +488,10 @@ func (l *List[T]) Sort(compare func(a, b T) int) error {
 		b []byte
 	}
 	return l.rearrange("sort", func(e *edit, elems [][]byte) error {
-		vs, err := l.elements(e, elems)
+		vs, err := l.elements(elems)
+		if err == nil {
+			err = e.settled()
+		}
 		if err != nil {
 			return err
 		}

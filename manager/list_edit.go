@@ -3,7 +3,6 @@ package manager
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -29,14 +28,23 @@ func (l *List[T]) newEdit(tx *Tx) (*edit, error) {
 
 // edit changes the list by f, which is called again as often as others were faster: it does nothing but
 // compute. With an error of f nothing is changed.
+//
+// What f reads is in shared memory, and nonsense when others have changed it meanwhile: that
+// keeps f's result from being committed, and its error from being believed. Where others
+// than f are to see it, f calls settled first.
 func (l *List[T]) edit(f func(e *edit) error) error {
 	for n := 0; ; n++ {
 		done, err := l.m.try(func(tx *Tx) error {
 			e, err := l.newEdit(tx)
-			if err != nil {
-				return err
+			if err == nil {
+				err = f(e)
 			}
-			return f(e)
+			if err != nil && !tx.broken {
+				if again := e.settled(); again != nil {
+					return again
+				}
+			}
+			return err
 		})
 		if done {
 			return err
@@ -89,16 +97,9 @@ func (e *edit) write(key, v []byte) error {
 	return err
 }
 
-// judge returns err, unless it comes from reading what others have changed meanwhile: then
-// the edit is tried again.
-func (e *edit) judge(err error) error {
-	if err != nil && errors.Is(err, ErrCorrupt) {
-		if again := e.tx.recheck(); again != nil {
-			return again
-		}
-	}
-	return err
-}
+// settled tells whether all that was read until now was what the list had at one moment. If not
+// the edit fails with its error, and is tried again.
+func (e *edit) settled() error { return e.tx.recheck() }
 
 func (e *edit) readIndex() error {
 	v, ok, err := e.read(indexKey)
@@ -114,7 +115,7 @@ func (e *edit) readIndex() error {
 func (e *edit) chunk(c int) ([]byte, error) {
 	v, ok, err := e.read(idKey(e.index.id(c)))
 	if err == nil && !ok {
-		err = e.judge(fmt.Errorf("%w: there is no chunk %d of list %d", ErrCorrupt, e.index.id(c), e.id))
+		err = fmt.Errorf("%w: there is no chunk %d of list %d", ErrCorrupt, e.index.id(c), e.id)
 	}
 	return v, err
 }
@@ -125,8 +126,7 @@ func (e *edit) elements(c int) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	elems, err := e.form.split(b)
-	return elems, e.judge(err)
+	return e.form.split(b)
 }
 
 // ends returns how many elements the first and the last chunk have. If there is but one it is
@@ -145,13 +145,17 @@ func (e *edit) ends() (first, last int, err error) {
 			last, err = e.form.count(b)
 		}
 	}
-	return first, last, e.judge(err)
+	return first, last, err
 }
 
 // length returns how many elements there are.
 func (e *edit) length() (int, error) {
 	first, last, err := e.ends()
-	return first + e.index.inner() + last, err
+	inner := e.index.inner()
+	if err == nil && (inner < 0 || inner > e.index.chunks()*chunkItems) {
+		err = fmt.Errorf("%w: %d elements in %d chunks of list %d", ErrCorrupt, inner, e.index.chunks(), e.id)
+	}
+	return first + inner + last, err
 }
 
 // position returns i as the index of an element from the beginning.
@@ -167,16 +171,18 @@ func (e *edit) position(i int) (int, error) {
 // the last one is the last chunk's.
 func (e *edit) locate(i int) (c, rest int, err error) {
 	first, _, err := e.ends()
-	switch {
-	case err != nil:
-		return 0, 0, err
-	case i < first || e.index.chunks() == 1:
-		return 0, i, nil
-	case i-first < e.index.inner():
-		c, rest = e.index.find(i - first)
-		return c, rest, nil
+	if err != nil || i < first || e.index.chunks() == 1 {
+		return 0, i, err
 	}
-	return e.index.chunks() - 1, i - first - e.index.inner(), nil
+	if inner := e.index.inner(); i-first < inner {
+		c, rest = e.index.find(i - first)
+	} else {
+		c, rest = e.index.chunks()-1, i-first-inner
+	}
+	if rest < 0 || rest > chunkItems {
+		err = fmt.Errorf("%w: element %d of chunk %d of list %d", ErrCorrupt, rest, c, e.id)
+	}
+	return c, rest, err
 }
 
 // get returns element i, which is there.
@@ -189,8 +195,7 @@ func (e *edit) get(i int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := e.form.at(b, rest)
-	return v, e.judge(err)
+	return e.form.at(b, rest)
 }
 
 // all returns the elements from i up to j, which are there.
@@ -211,7 +216,7 @@ func (e *edit) all(i, j int) ([][]byte, error) {
 		elems = append(elems, more...)
 	}
 	if len(elems) < from+j-i {
-		return nil, e.judge(fmt.Errorf("%w: list %d has fewer elements than its index says", ErrCorrupt, e.id))
+		return nil, fmt.Errorf("%w: list %d has fewer elements than its index says", ErrCorrupt, e.id)
 	}
 	return elems[from : from+j-i], nil
 }
@@ -245,8 +250,8 @@ func (e *edit) splice(i, j int, elems [][]byte) error {
 			return err
 		}
 	}
-	if from > len(head) || to > len(tail) {
-		return e.judge(fmt.Errorf("%w: list %d has fewer elements than its index says", ErrCorrupt, e.id))
+	if b < a || from > len(head) || to > len(tail) {
+		return fmt.Errorf("%w: list %d has fewer elements than its index says", ErrCorrupt, e.id)
 	}
 	atEnd := b == k-1 && to == len(tail)
 	content := slices.Concat(head[:from], elems, tail[to:])
@@ -327,14 +332,14 @@ func (e *edit) writeIndex(a, b int, refs []chunkRef, next uint64) error {
 func (e *edit) hold(elems [][]byte) error {
 	for _, b := range elems {
 		if len(b) < 8 {
-			return e.judge(fmt.Errorf("%w: a reference of %d bytes", ErrCorrupt, len(b)))
+			return fmt.Errorf("%w: a reference of %d bytes", ErrCorrupt, len(b))
 		}
 		o, err := e.tx.m.hold(binary.LittleEndian.Uint64(b))
 		if err != nil {
 			return err
 		}
 		if o == nil {
-			return e.judge(fmt.Errorf("%w: an element of list %d refers to no object", ErrCorrupt, e.id))
+			return fmt.Errorf("%w: an element of list %d refers to no object", ErrCorrupt, e.id)
 		}
 		e.tx.kept = append(e.tx.kept, func() { e.tx.m.drop(o) })
 	}
