@@ -20,8 +20,10 @@ import (
 //
 // Adding and taking at both ends takes the same time however long the list is; elsewhere it takes
 // about as long as copying 16 bytes for each hundred elements, and what concerns all elements takes
-// time for all. Reading takes no lock, but waits while a change of many elements is being made. Changes
-// are computed without a lock, and computed anew if others were faster.
+// time for all. Reading takes no lock, but waits while a change of many elements is being made; what it
+// returns was there at one moment. Changes are computed without a lock, and computed anew if others were
+// faster; the error is [ErrConflict] if they were 1,000 times, which is to be reckoned with only when
+// a change of very many elements meets others who never cease to change the list.
 //
 // As in Python, a negative index counts from the end. Where an index must be that of an element, the
 // error is [ErrIndex] if it is not; ranges and the places of insertions are cut to what there is. Elements

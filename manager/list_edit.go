@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,6 +19,8 @@ type edit struct {
 	refs  bool // elements are references
 
 	index chunkIndex // as it was before: in shared memory
+
+	copied map[string][]byte // the table's content, for reading; nil: it is read in its place
 }
 
 // newEdit returns an edit of the list as it is now.
@@ -32,8 +35,11 @@ func (l *List[T]) newEdit(tx *Tx) (*edit, error) {
 // What f reads is in shared memory, and nonsense when others have changed it meanwhile: that
 // keeps f's result from being committed, and its error from being believed. Where others
 // than f are to see it, f calls settled first.
+//
+// After so many tries as a transaction has, the error is [ErrConflict]: the more chunks f concerns,
+// the longer a try lasts, and the less often others must change the list to outrun it.
 func (l *List[T]) edit(f func(e *edit) error) error {
-	for n := 0; ; n++ {
+	for n := range txTries {
 		done, err := l.m.try(func(tx *Tx) error {
 			e, err := l.newEdit(tx)
 			if err == nil {
@@ -51,11 +57,16 @@ func (l *List[T]) edit(f func(e *edit) error) error {
 		}
 		stepAside(context.Background(), n)
 	}
+	return ErrConflict
 }
+
+// lookTries is how often reading is tried before a copy is made for it: a try lasts, as what
+// was read is looked at up to recheckTries times.
+const lookTries = 3
 
 // look has f read the list as it is at one moment. f is called again when it was changed meanwhile.
 func (l *List[T]) look(f func(e *edit) error) error {
-	for n := 0; ; n++ {
+	for n := range lookTries {
 		tx := &Tx{m: l.m, keys: make(map[txKey]int)}
 		e, err := l.newEdit(tx)
 		if err == nil {
@@ -73,11 +84,37 @@ func (l *List[T]) look(f func(e *edit) error) error {
 		}
 		stepAside(context.Background(), n)
 	}
+	err := l.lookAtCopy(f)
+	for try := 0; l.form.refers && errors.Is(err, ErrNotExist) && try < snapshotTries; try++ {
+		err = l.lookAtCopy(f) // what an element had referred to was gone by then
+	}
+	return err
+}
+
+// lookAtCopy has f read a copy of the list: where others change it faster than f reads, who would
+// have f begin anew for ever.
+func (l *List[T]) lookAtCopy(f func(e *edit) error) error {
+	e := &edit{table: l.table, id: l.object.id, form: l.chunks, refs: l.form.refers, copied: make(map[string][]byte)}
+	err := l.table.Snapshot(func() { clear(e.copied) }, func(key, value []byte) error {
+		e.copied[string(key)] = slices.Clone(value)
+		return nil
+	})
+	if err == nil {
+		err = e.readIndex()
+	}
+	if err != nil {
+		return err
+	}
+	return f(e)
 }
 
 // read returns what the table has for a key; false if nothing. It may change meanwhile; then what
 // is made of it is not committed.
 func (e *edit) read(key []byte) (value []byte, ok bool, err error) {
+	if e.copied != nil {
+		value, ok = e.copied[string(key)]
+		return value, ok, nil
+	}
 	i, err := e.tx.step(e.id, e.table, key)
 	if err != nil {
 		return nil, false, err

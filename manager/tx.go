@@ -17,6 +17,7 @@ type Tx struct {
 	keys    map[txKey]int // index in steps
 	values  [][]byte      // of the steps that set one
 	reading dict.Reading
+	expires bool     // something that was read has a time to live
 	broken  bool     // what was read is not true any more
 	kept    []func() // each gives up an object that is to be a value
 }
@@ -142,6 +143,7 @@ func (tx *Tx) step(object uint64, t *dict.Table, key []byte) (int, error) {
 		if !ok || tx.m.store.Still(&e) {
 			if ok && !expired {
 				st.Same = &e
+				tx.expires = tx.expires || e.Flags&dict.FlagExpires != 0
 			}
 			break
 		}
@@ -164,6 +166,9 @@ func (tx *Tx) recheck() error {
 		if err := tx.compare(); err != nil {
 			return err
 		}
+	}
+	if !tx.expires {
+		return nil
 	}
 	for i := range tx.steps {
 		if st := &tx.steps[i]; st.Same != nil && tx.m.store.Expired(st.Same) {
