@@ -1,0 +1,4 @@
+package shmtest
+
+// UntilFor is Until with another patience.
+var UntilFor = until
