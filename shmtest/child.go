@@ -24,12 +24,12 @@ func Start[A any](t testing.TB, f *process.Func[A], args A, opts *process.Option
 	if opts != nil {
 		o = *opts
 	}
-	log := &logWriter{t: t, name: f.Name()}
+	logs := [2]logWriter{{t: t, name: f.Name()}, {t: t, name: f.Name()}} // each has lines of its own
 	if o.Stdout == nil {
-		o.Stdout = log
+		o.Stdout = &logs[0]
 	}
 	if o.Stderr == nil {
-		o.Stderr = log
+		o.Stderr = &logs[1]
 	}
 	p, err := f.Start(context.Background(), args, &o)
 	if err != nil {
@@ -38,7 +38,8 @@ func Start[A any](t testing.TB, f *process.Func[A], args A, opts *process.Option
 	t.Cleanup(func() {
 		p.Kill()
 		<-p.Done()
-		log.flush()
+		logs[0].flush()
+		logs[1].flush()
 		p.Close()
 	})
 	return p
