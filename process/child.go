@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 )
@@ -52,10 +52,13 @@ type child struct {
 	name    string
 	grace   time.Duration
 	daemon  bool
+	orphan  bool
 	control *os.File
 	parent  *ParentProcess
 	call    func(context.Context) error
 	cancel  context.CancelCauseFunc
+
+	interrupts <-chan chan os.Signal // see catchInterrupts
 }
 
 // join takes the inherited descriptors and the parent's hello.
@@ -68,11 +71,8 @@ func join(value string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	if crash, err := adopt(m.crashFD, "crash pipe"); err == nil {
-		debug.SetCrashOutput(crash, debug.CrashOptions{}) // keeps a duplicate
-		crash.Close()
-	}
-	c := &child{control: control}
+	adoptCrashPipe(m.crashFD)
+	c := &child{control: control, interrupts: catchInterrupts()}
 	if err := c.accept(m.depth); err != nil {
 		c.send(msgRefuse, refusalOf(err))
 		return nil, err
@@ -112,10 +112,13 @@ func (c *child) accept(depth int) error {
 		// that is told so in a gentler way and may have things to say.
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	}
-	c.name, c.grace, c.daemon = h.name, h.grace, h.daemon
+	if h.logLevel != logLevel() {
+		slog.SetLogLoggerLevel(h.logLevel)
+	}
+	c.name, c.grace, c.daemon, c.orphan = h.name, h.grace, h.daemon, h.orphan
 	c.parent = &ParentProcess{pid: h.parentPID, name: h.parentName, done: make(chan struct{})}
 	self.Store(&identity{
-		Info:     Info{PID: os.Getpid(), Name: h.name, Func: h.fn, Daemon: h.daemon, Depth: depth},
+		Info:     Info{PID: os.Getpid(), Name: h.name, Func: h.fn, Daemon: h.daemon, Orphan: h.orphan, Depth: depth},
 		maxDepth: h.maxDepth,
 		parent:   c.parent,
 		build:    ours, table: table,
@@ -127,7 +130,9 @@ func (c *child) accept(depth int) error {
 func (c *child) run() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.cancel = cancel
-	c.catchInterrupt()
+	if interrupts := <-c.interrupts; interrupts != nil {
+		go c.heedInterrupt(interrupts)
+	}
 	c.send(msgReady, nil)
 	go c.obey()
 
@@ -149,7 +154,8 @@ func (c *child) run() {
 	c.fail(err)
 }
 
-// obey takes the parent's messages until it dies, and then ends the process.
+// obey takes the parent's messages until it dies, and then ends the process,
+// unless it is an orphan.
 func (c *child) obey() {
 	for {
 		kind, _, err := readFrame(c.control, 0)
@@ -161,6 +167,9 @@ func (c *child) obey() {
 		}
 	}
 	close(c.parent.done)
+	if c.orphan {
+		return
+	}
 	if c.daemon {
 		os.Exit(exitOrphan)
 	}
@@ -170,20 +179,30 @@ func (c *child) obey() {
 	os.Exit(exitOrphan)
 }
 
-// catchInterrupt makes the first SIGINT cancel the context. The next one
-// kills, as without us. A process that ignores SIGINT (nohup, or & in a
-// shell script) goes on ignoring it.
-func (c *child) catchInterrupt() {
+// catchInterrupts begins to catch SIGINT, and sends the channel to which the
+// signals go once that is so. It takes as long as making a thread does, which
+// the caller spends in another way. A process that ignores SIGINT (nohup, or
+// & in a shell script) goes on ignoring it: the channel is nil.
+func catchInterrupts() <-chan chan os.Signal {
+	caught := make(chan chan os.Signal, 1)
 	if signal.Ignored(os.Interrupt) {
-		return
+		caught <- nil
+		return caught
 	}
-	interrupts := make(chan os.Signal, 1)
-	signal.Notify(interrupts, os.Interrupt)
 	go func() {
-		<-interrupts
-		signal.Stop(interrupts)
-		c.cancel(ErrInterrupted)
+		interrupts := make(chan os.Signal, 1)
+		signal.Notify(interrupts, os.Interrupt)
+		caught <- interrupts
 	}()
+	return caught
+}
+
+// heedInterrupt makes the first SIGINT cancel the context. The next one kills,
+// as without us.
+func (c *child) heedInterrupt(interrupts chan os.Signal) {
+	<-interrupts
+	signal.Stop(interrupts)
+	c.cancel(ErrInterrupted)
 }
 
 // asked returns the signal that stands for the reason why ctx is cancelled,

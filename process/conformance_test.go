@@ -19,12 +19,9 @@ import (
 	"github.com/shmkit/shmkit/process"
 )
 
-// TestConformance has the rows of Python's test suite for Process.
-func TestConformance(t *testing.T) {
-	rows := []struct {
-		name string
-		run  func(*testing.T)
-	}{
+// rows are those of Python's test suite for Process.
+func rows() []row {
+	return []row{
 		{"P01_current", testCurrent},
 		{"P03_args", testArgs3},
 		{"P04_daemon", testDaemon},
@@ -35,6 +32,7 @@ func TestConformance(t *testing.T) {
 		{"P10_interrupt_no_handler", testInterruptDefault},
 		{"P11_terminate", testTerminate},
 		{"P12_kill", testKill},
+		{"P13_cpu_count", testNumCPU},
 		{"P14_active_children", testActiveChildren},
 		{"P15_recursion", testRecursion},
 		{"P16_sentinel", testSentinel},
@@ -44,27 +42,36 @@ func TestConformance(t *testing.T) {
 		{"P21_goroutines", testGoroutines},
 		{"P22_closed_stdio", testClosedStdio},
 		{"P23_child_breaks_stdio", testBreakStdio},
+		{"P24_supervisor_interrupted", testSupervisorInterrupted},
+		{"P25_supervisor_killed", testSupervisorKilled},
+		{"P28_rpc_loop", testRPCLoop},
 		{"P29_stderr_flush", testStderrFlush},
 		{"P30_exit_codes", testExitCodes},
 		{"P31_deferred", testDeferred},
+		{"P33_start_method", testStartMethod},
+		{"P35_nested_start", testNestedStart},
 		{"P36_flags", testFlags},
 		{"P37_no_fork_bomb", testNoForkBomb},
 		{"P39_closefd", testCloseFD},
 		{"P40_bad_stdin", testBadStdin},
+		{"P40_queue_in_process", testQueueInProcess},
+		{"P40_pool_in_process", testPoolInProcess},
 		{"P41_wait_eintr", testWaitSignals},
-	}
-	for _, row := range rows {
-		t.Run(row.name, row.run)
+		{"P43_log_level", testLogLevel},
 	}
 }
 
 func testCurrent(t *testing.T) {
 	c := process.Current()
-	if c.PID != os.Getpid() || c.Name != "main" || c.Daemon || c.Depth != 0 || c.Func != "" {
-		t.Errorf("main process: %+v", c)
+	wantMain := process.Info{PID: os.Getpid(), Name: "main"}
+	if process.Parent() != nil { // the rows run in a child
+		wantMain = process.Info{PID: os.Getpid(), Name: suiteName, Func: "suite", Depth: 1}
+	}
+	if c != wantMain {
+		t.Errorf("this process: %+v, want %+v", c, wantMain)
 	}
 	p, got := askTell(t, testArgs{}, &process.Options{Daemon: true})
-	want := process.Info{PID: p.PID(), Name: p.Name(), Func: "tell", Daemon: true, Depth: 1}
+	want := process.Info{PID: p.PID(), Name: p.Name(), Func: "tell", Daemon: true, Depth: c.Depth + 1}
 	if got.Current != want {
 		t.Errorf("child: %+v, want %+v", got.Current, want)
 	}
@@ -78,21 +85,22 @@ func testArgs3(t *testing.T) {
 }
 
 func testDaemon(t *testing.T) {
-	for _, daemon := range []bool{false, true} {
-		p, got := askTell(t, testArgs{}, &process.Options{Daemon: daemon})
-		if p.Daemon() != daemon || got.Current.Daemon != daemon {
-			t.Errorf("Daemon %v: %v, in the child %v", daemon, p.Daemon(), got.Current.Daemon)
+	for _, o := range []process.Options{{}, {Daemon: true}, {Orphan: true}} {
+		p, got := askTell(t, testArgs{}, &o)
+		if p.Daemon() != o.Daemon || got.Current.Daemon != o.Daemon || p.Orphan() != o.Orphan || got.Current.Orphan != o.Orphan {
+			t.Errorf("%+v: %v %v, in the child %+v", o, p.Daemon(), p.Orphan(), got.Current)
 		}
 	}
 	TestDaemonIsInherited(t)
 }
 
 func testParentAttributes(t *testing.T) {
-	if p := process.Parent(); p != nil {
-		t.Errorf("main process has parent %+v", p)
+	me := process.Current()
+	if p := process.Parent(); (p == nil) != (me.Depth == 0) || p != nil && (p.PID() != os.Getppid() || p.Name() != "main") {
+		t.Errorf("%+v has the parent %+v", me, p)
 	}
 	_, got := askTell(t, testArgs{}, nil)
-	if got.ParentPID != os.Getpid() || got.ParentName != "main" || !got.Alive {
+	if got.ParentPID != os.Getpid() || got.ParentName != me.Name || !got.Alive {
 		t.Errorf("child's parent: %d %q alive %v", got.ParentPID, got.ParentName, got.Alive)
 	}
 }
@@ -164,8 +172,7 @@ func testInterruptDefault(t *testing.T) {
 
 // testEnd is the body of P11 and P12.
 func testEnd(t *testing.T, end func(*process.Process) error, want int) {
-	t.Parallel() // it may take a Grace
-	p, out := lines(t, deaf, struct{}{}, nil)
+	p, out := lines(t, deaf, struct{}{}, hurry)
 	expectLine(t, out, "running")
 	done, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -31,7 +31,21 @@
 // The function's end is the process's end. Deferred calls run when the
 // function returns or panics, and not after os.Exit or a signal. Other
 // goroutines of the child are abandoned, as they are when main returns.
-// Flags are in os.Args, but nobody has parsed them.
+// Flags are in os.Args, but nobody has parsed them. The default logger of
+// package log/slog lets through in the child what it lets through in the parent.
+//
+// # States
+//
+// A child's life goes from [Created] over [Ready], [Running], [Blocked] and
+// [Stopped], which are the kernel's, to [Zombie] and [Exited]. [Process.State]
+// says where it is, [Watch] and [Process.Watch] tell each change.
+//
+// # Places
+//
+// [Options] say what a child has of the machine: a share of the parent's
+// processors and memory, a nice value, certain processors, a control group. It
+// has these from its first instruction on: they are the starting thread's, or
+// the kernel's doing at the start, and so its runtime goes by them.
 //
 // # Signals
 //
@@ -47,8 +61,8 @@
 // that is how a child learns of its parent's death, at once. Its context is
 // cancelled ([ErrParentDied]); if its function has not returned within
 // [Options].Grace the process ends itself. A child with Options.Daemon does
-// not wait at all. A child that is stopped (SIGSTOP) does this when it
-// is continued.
+// not wait at all, and one with Options.Orphan goes on. A child that is
+// stopped (SIGSTOP) does this when it is continued.
 //
 // A dead child is reaped at once by a goroutine that waits for it from its
 // start, on Linux in the runtime's poller by a pidfd, so that waiting costs no
@@ -69,7 +83,8 @@
 // # Limits
 //
 // Linux is complete. Other Unix systems lack the process states, the hint at
-// lack of memory, and need a thread for each child. On Windows, Start returns
+// lack of memory, the choice of processors and control groups, and need a
+// thread for each child. On Windows, Start returns
 // [errors.ErrUnsupported].
 //
 // A child learns of its parent's death from [Main] on: one that hangs before

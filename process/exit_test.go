@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shmkit/shmkit/process"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 func TestExitError(t *testing.T) {
@@ -106,12 +107,33 @@ func TestGracefulEnds(t *testing.T) {
 
 // The last step of Terminate: the child has no ear for SIGTERM either.
 func TestTerminateKills(t *testing.T) {
-	t.Parallel() // it takes two Graces
-	p, out := lines(t, stubborn, struct{}{}, nil)
+	t.Parallel() // it takes a KillGrace
+	p, out := lines(t, stubborn, struct{}{}, &process.Options{Grace: time.Millisecond, KillGrace: 2 * time.Second})
 	expectLine(t, out, "running")
 	p.Terminate()
 	expectLine(t, out, "terminated") // it has seen the signal
 	expectCode(t, p, -9)
+}
+
+// Each step of Terminate has a grace of its own.
+func TestGraces(t *testing.T) {
+	p, out := lines(t, stubborn, struct{}{}, hurry)
+	expectLine(t, out, "running")
+	p.Terminate()
+	expectLine(t, out, "terminated") // without the default Grace's 2 s
+	if !p.Alive() {
+		t.Error("killed before its KillGrace")
+	}
+	p.Kill()
+	expectCode(t, p, -9)
+
+	p, out = lines(t, deafOnce, struct{}{}, &process.Options{Grace: time.Hour, KillGrace: time.Nanosecond})
+	expectLine(t, out, "running")
+	p.Terminate()
+	expectLine(t, out, "once")
+	if !p.Alive() {
+		t.Error("ended before its Grace")
+	}
 }
 
 func TestInterrupt(t *testing.T) {
@@ -127,7 +149,7 @@ func TestInterrupt(t *testing.T) {
 	expectLine(t, out, "running")
 	p.Signal(os.Interrupt)
 	expectLine(t, out, "once")
-	eventually(t, "death by the second SIGINT", func() bool {
+	shmtest.Until(t, "death by the second SIGINT", func() bool {
 		p.Signal(os.Interrupt)
 		return !p.Alive()
 	})
@@ -140,7 +162,6 @@ func TestIgnoredInterrupt(t *testing.T) {
 
 // A signal that the parent ignores still ends its child.
 func TestIgnoredSignal(t *testing.T) {
-	t.Parallel() // it takes a Grace
 	expectCode(t, mustStart(t, ignoring, struct{}{}, nil), 0)
 }
 

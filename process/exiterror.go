@@ -35,7 +35,7 @@ type ExitError struct {
 	StderrTail string
 
 	// OOM says that the process was killed by SIGKILL, not by this one, and
-	// that the kernel's out-of-memory killer has killed some process of our
+	// that the kernel's out-of-memory killer has killed some process of its
 	// control group (or, where that is unknown, of the machine) since the
 	// start: a hint, not a proof. Always false elsewhere than on Linux.
 	OOM bool
@@ -107,7 +107,7 @@ func (p *Process) newExitError() *ExitError {
 		e.Signal = ws.Signal()
 		e.Code = -int(e.Signal)
 	}
-	e.OOM = e.Signal == syscall.SIGKILL && !p.killed.Load() && oomKills() > p.oom
+	e.OOM = e.Signal == syscall.SIGKILL && !p.killed.Load() && oomKills(p.ooms) > p.oom
 	e.Rusage = Rusage{User: p.state.UserTime(), System: p.state.SystemTime(), MaxRSS: maxRSS(p.state)}
 	return e
 }

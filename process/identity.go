@@ -1,10 +1,15 @@
 package process
 
 import (
+	"context"
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync/atomic"
 )
 
@@ -14,6 +19,7 @@ type Info struct {
 	Name   string // "main" unless it is a child
 	Func   string // name of the function that it runs; empty in the main process
 	Daemon bool   // it dies at once with its parent
+	Orphan bool   // it may outlive its parent
 	Depth  int    // 0 in the main process, 1 in its children, and so on
 }
 
@@ -31,12 +37,14 @@ var self atomic.Pointer[identity]
 // build tells programs apart by their executable's size and time. It must be
 // taken at the program's start: the file may be replaced later.
 func build() uint64 {
-	info, err := os.Stat(executable())
+	info, err := statExecutable()
 	if err != nil {
 		return 0
 	}
 	h := fnv.New64a()
-	fmt.Fprintln(h, runtime.Version(), info.Size(), info.ModTime().UnixNano())
+	io.WriteString(h, runtime.Version())
+	b := binary.LittleEndian.AppendUint64(nil, uint64(info.Size()))
+	h.Write(binary.LittleEndian.AppendUint64(b, uint64(info.ModTime().UnixNano())))
 	return h.Sum64()
 }
 
@@ -73,6 +81,20 @@ func (p *ParentProcess) Name() string { return p.name }
 
 // Done returns a channel that is closed when the parent has died.
 func (p *ParentProcess) Done() <-chan struct{} { return p.done }
+
+// Wait waits until the parent has died, or ctx is done: then the error wraps
+// ctx's. A death is reported even with a context that is done.
+func (p *ParentProcess) Wait(ctx context.Context) error {
+	if !p.Alive() {
+		return nil
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for parent %s (pid %d): %w", p.name, p.pid, ctx.Err())
+	}
+}
 
 // Alive tells whether the parent lives. The answer does not rest on its PID.
 func (p *ParentProcess) Alive() bool {
@@ -116,12 +138,19 @@ func (m marker) setting() string {
 }
 
 func (m *marker) parse(value string) error {
-	var version int
-	if _, err := fmt.Sscanf(value, "v%d:depth=%d:crash=%d", &version, &m.depth, &m.crashFD); err != nil {
-		return fmt.Errorf("%s=%q: %w", markerName, value, err)
+	rest, found := value, true
+	next := func(prefix string) int { // without package fmt, which takes its time when it is first used
+		var field string
+		field, rest, _ = strings.Cut(rest, ":")
+		digits, ok := strings.CutPrefix(field, prefix)
+		n, err := strconv.Atoi(digits)
+		found = found && ok && err == nil
+		return n
 	}
-	if m.depth < 1 || m.crashFD <= controlFD {
-		return fmt.Errorf("%s=%q: out of range", markerName, value)
+	next("v") // another version gets its answer over the socket
+	m.depth, m.crashFD = next("depth="), next("crash=")
+	if !found || m.depth < 1 || m.crashFD <= controlFD {
+		return fmt.Errorf("%s=%q makes no sense", markerName, value)
 	}
-	return nil // another version gets its answer over the socket
+	return nil
 }

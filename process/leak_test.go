@@ -5,7 +5,6 @@ package process_test
 import (
 	"context"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,32 +13,8 @@ import (
 	"time"
 
 	"github.com/shmkit/shmkit/process"
+	"github.com/shmkit/shmkit/shmtest"
 )
-
-// resources counts what a process could leave behind.
-func resources(t testing.TB) (descriptors, goroutines, zombies int) {
-	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, task := range tasks {
-		b, err := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
-		if err != nil {
-			continue // the thread has ended
-		}
-		for _, pid := range strings.Fields(string(b)) {
-			if stateLetter(pid) == 'Z' {
-				zombies++
-			}
-		}
-	}
-	return len(fds), runtime.NumGoroutine(), zombies
-}
 
 // stateLetter returns the state of a process's first thread, 0 if it is gone.
 func stateLetter(pid string) byte {
@@ -50,9 +25,17 @@ func stateLetter(pid string) byte {
 	return 0
 }
 
-// 200 starts, 20 at a time, half of them killed at any moment.
+// startsEnv is how often TestNothingIsLeft starts a process, if not 200 times.
+const startsEnv = "SHMKIT_STARTS"
+
+// 200 starts, 100 at a time, half of them killed at any moment: no process,
+// zombie, goroutine or descriptor is left. SHMKIT_STARTS=1000 takes longer.
 func TestNothingIsLeft(t *testing.T) {
-	mustStartOne := func(i int) {
+	starts := 200
+	if n, err := strconv.Atoi(os.Getenv(startsEnv)); err == nil {
+		starts = n
+	}
+	startOne := func(i int) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		o := &process.Options{Stdin: strings.NewReader("x"), Stdout: new(strings.Builder), StderrTail: 100, OwnGroup: i%4 == 1}
@@ -78,22 +61,49 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Errorf("exit code %d", code)
 		}
 	}
-	mustStartOne(0) // whatever the first start leaves for the later ones
-	mustStartOne(1)
-	fds, goroutines, _ := resources(t)
-	for round := range 10 {
-		var wg sync.WaitGroup
-		for i := range 20 {
-			wg.Go(func() { mustStartOne(20*round + i) })
-		}
-		wg.Wait()
+	startOne(0) // whatever the first start leaves for the later ones
+	startOne(1)
+	shmtest.CheckLeaks(t)
+	atOnce := make(chan struct{}, 100)
+	var wg sync.WaitGroup
+	for i := range starts {
+		atOnce <- struct{}{}
+		wg.Go(func() {
+			startOne(i)
+			<-atOnce
+		})
 	}
-	eventually(t, "back to the baseline", func() bool {
-		f, g, z := resources(t)
-		return f <= fds && g <= goroutines && z == 0
-	})
+	wg.Wait()
 	if left := process.Children(); len(left) > 0 {
 		t.Errorf("children %v", left)
+	}
+}
+
+// Starts that are given up half-way leave nothing either.
+func TestNothingIsLeftOfFailedStarts(t *testing.T) {
+	idle.Start(context.Background(), struct{}{}, &process.Options{Dir: "/nonexistent"})
+	shmtest.CheckLeaks(t)
+	for i := range 40 {
+		o := &process.Options{Stdin: strings.NewReader("x"), Stdout: new(strings.Builder)}
+		ctx, cancel := context.WithCancel(context.Background())
+		switch i % 4 {
+		case 0:
+			o.Dir = "/nonexistent"
+		case 1:
+			o.Env = withEnv(modeEnv + "=exit")
+		case 2:
+			o.CPUs = []int{1023}
+		case 3: // at any moment
+			time.AfterFunc(time.Duration(i)*50*time.Microsecond, cancel)
+		}
+		p, err := idle.Start(ctx, struct{}{}, o)
+		if err == nil {
+			<-p.Done()
+		}
+		if err == nil && i%4 < 3 {
+			t.Errorf("started with %+v", o)
+		}
+		cancel()
 	}
 }
 
@@ -110,9 +120,9 @@ func TestCrashUnderStoppedParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Signal(syscall.SIGSTOP)
-	eventually(t, "stopped", func() bool { return p.State() == process.Stopped })
+	shmtest.Until(t, "stopped", func() bool { return p.State() == process.Stopped })
 	w.Close() // now it crashes
-	eventually(t, "death of the grandchild", func() bool { return stateLetter(pid) == 'Z' })
+	shmtest.Until(t, "death of the grandchild", func() bool { return stateLetter(pid) == 'Z' })
 	p.Signal(syscall.SIGCONT)
 	if err := wait(t, p); err != nil {
 		t.Error(err)

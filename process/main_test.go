@@ -21,10 +21,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/shmkit/shmkit/process"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 // modeEnv makes this program another one before it calls Main.
@@ -32,6 +32,7 @@ const modeEnv = "PROCESS_TEST_MODE"
 
 func TestMain(m *testing.M) {
 	registerRecursive()
+	registerSameProgram()
 	switch os.Getenv(modeEnv) {
 	case "no main": // a program that does not know about Main
 		countRun()
@@ -54,20 +55,8 @@ func TestMain(m *testing.M) {
 	case "other functions":
 		process.Register("one more", func(context.Context, int) error { return nil })
 	}
-	process.Main()
-	if os.Getenv("GORACE") == "" {
-		os.Setenv("GORACE", "atexit_sleep_ms=0") // else each child of a race build takes a second to end
-	}
-	code := m.Run()
-	if err := goleak.Find(); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if left := process.Children(); code == 0 && len(left) > 0 {
-		fmt.Fprintln(os.Stderr, "children left:", left)
-		code = 1
-	}
-	os.Exit(code)
+	tests = m
+	os.Exit(shmtest.Run(m.Run))
 }
 
 // countRun appends a byte to a file: one for each run of the program.
@@ -213,7 +202,7 @@ var (
 	undecodable = process.Register("undecodable", func(context.Context, badUnmarshaler) error { return nil })
 	ignoring    = process.Register("ignoring", func(ctx context.Context, _ struct{}) error {
 		signal.Ignore(syscall.SIGTERM)
-		p, err := deaf.Start(ctx, struct{}{}, &process.Options{Stdout: io.Discard})
+		p, err := deaf.Start(ctx, struct{}{}, &process.Options{Stdout: io.Discard, Grace: time.Millisecond, KillGrace: time.Hour})
 		if err != nil {
 			return err
 		}
@@ -301,20 +290,6 @@ func expectCode(t testing.TB, p *process.Process, want int) {
 	}
 }
 
-// eventually waits for a condition that nothing announces.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-		<-tick.C
-	}
-}
-
 // withEnv is the environment with a setting more.
 func withEnv(setting ...string) []string { return slices.Concat(os.Environ(), setting) }
 
@@ -337,6 +312,9 @@ func askTell(t testing.TB, a testArgs, opts *process.Options) (*process.Process,
 	}
 	return p, got
 }
+
+// hurry is for what doesn't heed its context, but SIGTERM.
+var hurry = &process.Options{Grace: time.Millisecond, KillGrace: time.Hour}
 
 // quiet keeps what children print to standard error out of the test's.
 var quiet = &process.Options{Stderr: io.Discard}

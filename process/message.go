@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 )
 
@@ -20,7 +21,7 @@ import (
 //
 // End of file is the other side's death: each end is held by one process only.
 const (
-	protocolVersion = 1
+	protocolVersion = 2
 	frameHeader     = 16
 	maxReport       = 64 << 10 // text of an error; longer ones are cut
 	maxExtraFiles   = 1 << 10
@@ -94,7 +95,9 @@ type hello struct {
 	grace        time.Duration
 	maxDepth     int
 	extraFiles   int
+	logLevel     slog.Level // of the parent's default logger
 	daemon       bool
+	orphan       bool
 	piped        bool   // standard output or error is a pipe to the parent
 	args         []byte // the rest of the payload
 }
@@ -111,7 +114,8 @@ func (h *hello) appendHead(b []byte) []byte {
 	for _, n := range []int{h.parentPID, int(h.grace), h.maxDepth, h.extraFiles} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
-	return append(b, flag(h.daemon), flag(h.piped))
+	b = binary.AppendVarint(b, int64(h.logLevel))
+	return append(b, flag(h.daemon), flag(h.orphan), flag(h.piped))
 }
 
 func flag(set bool) byte {
@@ -130,7 +134,9 @@ func (h *hello) parse(b []byte) error {
 	h.grace = time.Duration(r.uvarint())
 	h.maxDepth = int(r.uvarint())
 	h.extraFiles = int(r.uvarint())
+	h.logLevel = slog.Level(r.varint())
 	h.daemon = r.take(1)[0] != 0
+	h.orphan = r.take(1)[0] != 0
 	h.piped = r.take(1)[0] != 0
 	h.args = r.b
 	if r.short || h.extraFiles < 0 || h.extraFiles > maxExtraFiles {
@@ -160,6 +166,16 @@ func (r *reader) uint64() uint64 { return binary.LittleEndian.Uint64(r.take(8)) 
 
 func (r *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.short, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
 	if n <= 0 {
 		r.short, r.b = true, nil
 		return 0

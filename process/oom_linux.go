@@ -3,36 +3,38 @@ package process
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 )
 
-// oomKills counts the kernel's out-of-memory kills: in this process's control
-// group if it has version 2's accounting, else of the machine. -1: unknown.
-func oomKills() int64 {
-	b, err := os.ReadFile(oomSource())
+// oomCounter returns the file that counts the kernel's out-of-memory kills in a
+// control group (this process's, if it is ""), if it has version 2's
+// accounting, else that of the machine.
+func oomCounter(cgroup string) string {
+	if cgroup == "" {
+		return ownOOMCounter()
+	}
+	return counterOf(cgroup)
+}
+
+var ownOOMCounter = sync.OnceValue(func() string { return counterOf(ownCgroup()) })
+
+func counterOf(cgroup string) string {
+	if events := filepath.Join(cgroup, "memory.events"); cgroup != "" && exists(events) {
+		return events
+	}
+	return "/proc/vmstat"
+}
+
+// oomKills reads the counter. -1: unknown.
+func oomKills(counter string) int64 {
+	b, err := os.ReadFile(counter)
 	if err != nil {
 		return -1
 	}
 	return oomCount(b)
 }
-
-// oomSource returns the file with the counter.
-var oomSource = sync.OnceValue(func() string {
-	b, _ := os.ReadFile("/proc/self/cgroup")
-	for line := range strings.Lines(string(b)) {
-		group, ok := strings.CutPrefix(strings.TrimSpace(line), "0::/")
-		if !ok {
-			continue
-		}
-		events := "/sys/fs/cgroup/" + group + "/memory.events"
-		if _, err := os.Stat(events); err == nil {
-			return events
-		}
-	}
-	return "/proc/vmstat"
-})
 
 // oomCount finds the line "oom_kill N".
 func oomCount(b []byte) int64 {

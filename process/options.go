@@ -67,6 +67,11 @@ type Options struct {
 	// itself Grace later if its function has not returned by then.
 	Daemon bool
 
+	// Orphan lets the child go on when its parent has died: its context is not
+	// cancelled then, and [ParentProcess].Done tells it. An orphan is no daemon,
+	// even if the calling process is one. Not together with Daemon.
+	Orphan bool
+
 	// OwnGroup puts the child in a process group of its own. Signals of the
 	// terminal (^C) don't reach it then, it can't read from the terminal,
 	// and Terminate and Kill send their signals to the whole group, that is
@@ -74,10 +79,14 @@ type Options struct {
 	// parent's group: ^C reaches both, and signals go to the child alone.
 	OwnGroup bool
 
-	// Grace is the time from each step of [Process.Terminate] to the next,
-	// and the time that a child has to end itself after its parent's death.
-	// Zero: 2 s. It must not be negative.
+	// Grace is the time that [Process.Terminate] gives the child from the
+	// cancellation of its context to SIGTERM, and that a child has to end itself
+	// after its parent's death. Zero: 2 s. It must not be negative.
 	Grace time.Duration
+
+	// KillGrace is the time from SIGTERM to SIGKILL in [Process.Terminate].
+	// Zero: Grace. It must not be negative.
+	KillGrace time.Duration
 
 	// StartTimeout bounds the time until the child has acknowledged. Zero:
 	// 30 s. It must not be negative. It is an emergency brake for a program
@@ -89,6 +98,38 @@ type Options struct {
 	// where those don't set another. Zero: the limit that holds for the
 	// calling process, 8 in the main process.
 	MaxDepth int
+
+	// Share is the part of the calling process's GOMAXPROCS and of its memory
+	// limit (GOMEMLIMIT, [debug.SetMemoryLimit]), where it has one, that the
+	// child has as its own: 0.25 for each of four. GOMAXPROCS is rounded up.
+	// Zero: what Env says. It must not be below 0 or above 1.
+	Share float64
+
+	// Procs is the child's GOMAXPROCS, whatever Share and Env say. Zero: what
+	// they say. It must not be negative.
+	Procs int
+
+	// MemoryLimit is the child's soft memory limit (GOMEMLIMIT) in bytes,
+	// whatever Share and Env say. Zero: what they say. It must not be negative.
+	MemoryLimit int64
+
+	// Nice is added to the calling process's nice value for the child, as nice(1)
+	// does: 10 is for work in the background. Less than 0 needs a privilege.
+	Nice int
+
+	// CPUs are the numbers of the processors that the child may run on, counted
+	// from 0. Its [runtime.NumCPU] and default GOMAXPROCS go by them. Empty:
+	// those of the calling process. Linux only; elsewhere Start returns
+	// [errors.ErrUnsupported].
+	CPUs []int
+
+	// Cgroup is the directory of a control group of version 2, as
+	// "/sys/fs/cgroup/app/workers", in which the child is started; its limits
+	// hold from the first instruction on. The group must exist, and the user
+	// must be allowed to move processes to it. Empty: the calling process's.
+	// Linux 5.7 or later only; elsewhere, and for a directory that is no such
+	// group, Start returns [errors.ErrUnsupported].
+	Cgroup string
 }
 
 func (o *Options) maxDepth(id *identity) int {
@@ -103,8 +144,15 @@ func (o *Options) check() error {
 	if o == nil {
 		return nil
 	}
-	if o.Grace < 0 || o.StartTimeout < 0 || o.MaxDepth < 0 {
-		return fmt.Errorf("options: negative Grace (%v), StartTimeout (%v) or MaxDepth (%d)", o.Grace, o.StartTimeout, o.MaxDepth)
+	if o.Grace < 0 || o.KillGrace < 0 || o.StartTimeout < 0 || o.MaxDepth < 0 {
+		return fmt.Errorf("options: negative Grace (%v), KillGrace (%v), StartTimeout (%v) or MaxDepth (%d)",
+			o.Grace, o.KillGrace, o.StartTimeout, o.MaxDepth)
+	}
+	if o.Daemon && o.Orphan {
+		return errors.New("options: Daemon and Orphan exclude each other")
+	}
+	if err := o.checkShare(); err != nil {
+		return err
 	}
 	for i, f := range o.ExtraFiles {
 		if f == nil {
@@ -129,6 +177,9 @@ func (o *Options) filled(id *identity, name string) Options {
 	if r.Grace == 0 {
 		r.Grace = defaultGrace
 	}
+	if r.KillGrace == 0 {
+		r.KillGrace = r.Grace
+	}
 	if r.StartTimeout == 0 {
 		r.StartTimeout = defaultStartTimeout
 	}
@@ -136,6 +187,6 @@ func (o *Options) filled(id *identity, name string) Options {
 		r.StderrTail = defaultTail
 	}
 	r.MaxDepth = o.maxDepth(id)
-	r.Daemon = r.Daemon || id.Daemon
+	r.Daemon = r.Daemon || id.Daemon && !r.Orphan
 	return r
 }

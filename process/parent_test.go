@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shmkit/shmkit/process"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 // middle starts a grandchild with its own options and waits for ever.
@@ -34,7 +35,9 @@ type middleArgs struct {
 var witness = process.Register("witness", func(ctx context.Context, deaf bool) error {
 	parent := process.Parent()
 	fmt.Println(parent.Name(), parent.Alive(), os.Getpid())
-	<-parent.Done()
+	if err := parent.Wait(ctx); err != nil && parent.Alive() {
+		return err
+	}
 	fmt.Println("alive", parent.Alive())
 	<-ctx.Done()
 	fmt.Println(context.Cause(ctx))
@@ -133,9 +136,9 @@ func TestStoppedParentIsAlive(t *testing.T) {
 		out.Scan()
 	}
 	p.Signal(syscall.SIGSTOP)
-	eventually(t, "stopped", func() bool { return p.State() == process.Stopped })
+	shmtest.Until(t, "stopped", func() bool { return p.State() == process.Stopped })
 	p.Signal(syscall.SIGCONT)
-	eventually(t, "continued", func() bool { return p.State() != process.Stopped })
+	shmtest.Until(t, "continued", func() bool { return p.State() != process.Stopped })
 	p.Kill()
 	expectLine(t, out, "alive false") // and nothing before that
 }

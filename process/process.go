@@ -17,6 +17,7 @@ type Process struct {
 	name   string
 	pid    int
 	daemon bool
+	orphan bool
 	group  bool // it leads a process group
 
 	graceful // how it is ended
@@ -26,7 +27,8 @@ type Process struct {
 	crash   *os.File    // this end of the crash pipe
 	feed    *os.File    // write end of its standard input, if we feed it
 	tail    *tailBuffer // last of standard error, or nil
-	oom     int64       // oomKills at its start
+	ooms    string      // file that counts out-of-memory kills
+	oom     int64       // that number at its start
 
 	io      sync.WaitGroup // goroutines that read from the child
 	writing sync.Mutex     // held to write its output to the user's writers
@@ -57,6 +59,9 @@ func (p *Process) Name() string { return p.name }
 
 // Daemon tells whether the process dies at once with this one.
 func (p *Process) Daemon() bool { return p.daemon }
+
+// Orphan tells whether the process may outlive this one.
+func (p *Process) Orphan() bool { return p.orphan }
 
 // String returns name and pid.
 func (p *Process) String() string { return fmt.Sprintf("%s (pid %d)", p.name, p.pid) }

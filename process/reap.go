@@ -37,10 +37,13 @@ func (p *Process) reply(err error) {
 
 // reap waits for the child's end and collects what it left. It is the one
 // goroutine that waits for it.
-func (p *Process) reap(pidfd int, control *lastReader, outputs []output) {
+func (p *Process) reap(pidfd int, control *lastReader, outputs []output, cgroup string) {
+	p.ooms = oomCounter(cgroup)
+	p.oom = oomKills(p.ooms) // takes a while, which the child needs, too
 	var state *os.ProcessState
 	var err error
 	if awaitExit(p.pid, pidfd) {
+		watchers.tell(p, Zombie)
 		p.mu.Lock()
 		state, err = p.proc.Wait() // does not block
 	} else {
@@ -62,7 +65,9 @@ func (p *Process) reap(pidfd int, control *lastReader, outputs []output) {
 	if p.feed != nil {
 		p.feed.Close()
 	}
-	p.crashText = readCrash(p.crash)
+	if err != nil || !state.Success() { // else there can't be any
+		p.crashText = readCrash(p.crash)
+	}
 	p.crash.Close()
 	p.control.Close()
 	p.state = state
@@ -74,6 +79,7 @@ func (p *Process) reap(pidfd int, control *lastReader, outputs []output) {
 	}
 	children.remove(p)
 	close(p.done)
+	watchers.tell(p, Exited)
 }
 
 // readCrash returns the text in the crash pipe of a child that has ended.

@@ -22,7 +22,8 @@ func start(ctx context.Context, id *identity, h hello, opts *Options) (*Process,
 		name:     o.Name,
 		daemon:   o.Daemon,
 		group:    o.OwnGroup,
-		graceful: graceful{grace: o.Grace},
+		orphan:   o.Orphan,
+		graceful: graceful{grace: o.Grace, killGrace: o.KillGrace},
 		answer:   make(chan error, 1),
 		done:     make(chan struct{}),
 		tail:     newTail(o.StderrTail),
@@ -34,7 +35,7 @@ func start(ctx context.Context, id *identity, h hello, opts *Options) (*Process,
 	h.build, h.table = id.build, id.table
 	h.name, h.parentName, h.parentPID = o.Name, id.Name, id.PID
 	h.grace, h.maxDepth, h.extraFiles = o.Grace, o.MaxDepth, len(o.ExtraFiles)
-	h.daemon, h.piped = o.Daemon, piped
+	h.daemon, h.orphan, h.piped, h.logLevel = o.Daemon, o.Orphan, piped, logLevel()
 	if err := p.handshake(ctx, &h, o.StartTimeout); err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func (p *Process) spawn(o *Options, id *identity) (piped bool, err error) {
 	f.theirs(childCrash)
 
 	cmd := &exec.Cmd{Path: executable(), Args: os.Args, Dir: o.Dir, Env: o.Env}
-	cmd.Env = append(cmd.Environ(), marker{depth: id.Depth + 1, crashFD: controlFD + 1 + len(o.ExtraFiles)}.setting())
+	cmd.Env = append(append(cmd.Environ(), o.settings()...), marker{depth: id.Depth + 1, crashFD: controlFD + 1 + len(o.ExtraFiles)}.setting())
 	cmd.ExtraFiles = append(append([]*os.File{childControl}, o.ExtraFiles...), childCrash)
 	pidfd := -1
 	cmd.SysProcAttr = sysProcAttr(o.OwnGroup, &pidfd)
@@ -95,13 +96,13 @@ func (p *Process) spawn(o *Options, id *identity) (piped bool, err error) {
 		return false, err
 	}
 
-	if err := cmd.Start(); err != nil {
+	if err := startPlaced(cmd, o); err != nil {
 		return false, err
 	}
 	p.proc = cmd.Process
 	p.pid = cmd.Process.Pid
-	p.oom = oomKills() // takes a while, which the child needs, too
 	children.add(p)
+	watchers.tell(p, Created)
 	if feed != nil {
 		p.feed = feed
 		go func() {
@@ -114,7 +115,7 @@ func (p *Process) spawn(o *Options, id *identity) (piped bool, err error) {
 	for _, out := range outputs {
 		p.io.Go(out.copy)
 	}
-	go p.reap(pidfd, replies, outputs)
+	go p.reap(pidfd, replies, outputs, o.Cgroup)
 	return len(outputs) > 0, nil
 }
 

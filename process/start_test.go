@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"reflect"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/shmkit/shmkit/codec"
 	"github.com/shmkit/shmkit/process"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 func TestArguments(t *testing.T) {
@@ -76,6 +78,8 @@ func TestBadOptions(t *testing.T) {
 		{Grace: -1}, {StartTimeout: -1}, {MaxDepth: -1},
 		{ExtraFiles: []*os.File{nil}}, {ExtraFiles: make([]*os.File, 5000)},
 		{Dir: "/nonexistent"},
+		{KillGrace: -1}, {Daemon: true, Orphan: true}, {Share: -0.1}, {Share: 1.1}, {Share: math.NaN()},
+		{Procs: -1}, {MemoryLimit: -1}, {CPUs: []int{-1}}, {CPUs: []int{1 << 20}}, {Cgroup: "/nonexistent"},
 	} {
 		if p, err := idle.Start(context.Background(), struct{}{}, &o); err == nil {
 			wait(t, p)
@@ -143,7 +147,7 @@ func TestTerminateDuringStart(t *testing.T) {
 		_, err := length.Start(context.Background(), make([]byte, 1<<20), &process.Options{Env: withEnv(modeEnv + "=hang"), Grace: time.Minute})
 		failed <- err
 	}()
-	eventually(t, "a child", func() bool { return len(process.Children()) == 1 })
+	shmtest.Until(t, "a child", func() bool { return len(process.Children()) == 1 })
 	p := process.Children()[0]
 	if s := p.State(); s != process.Created {
 		t.Errorf("state %v, want created", s)

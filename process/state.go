@@ -37,6 +37,19 @@ func (s State) String() string {
 // only if that was at least 20 ms ago and the process has got none since.
 // On other systems a living process is said to be Running.
 func (p *Process) State() State {
+	p.mu.Lock()
+	seen := p.seen
+	p.mu.Unlock()
+	state := p.look(&seen)
+	p.mu.Lock()
+	p.seen = seen
+	p.mu.Unlock()
+	return state
+}
+
+// look judges what the kernel says now by what it said when seen was taken, and
+// puts the one in the other's place.
+func (p *Process) look(seen *sample) State {
 	if !p.Alive() {
 		return Exited
 	}
@@ -53,8 +66,8 @@ func (p *Process) State() State {
 	if !ok {
 		return Running
 	}
-	s := now.state(p.seen)
-	p.seen = now
+	s := now.state(*seen)
+	*seen = now
 	return s
 }
 
@@ -82,11 +95,14 @@ func (s sample) state(before sample) State {
 		}
 		return Running
 	}
-	switch s.threads[0] {
-	case 'Z', 'X', 'x':
-		return Zombie
-	case 'T', 't':
-		return Stopped
+	for _, t := range s.threads {
+		switch t {
+		case 'Z', 'X', 'x': // a thread that has ended, which the first may do before the others
+		case 'T', 't':
+			return Stopped
+		default:
+			return Blocked
+		}
 	}
-	return Blocked
+	return Zombie
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shmkit/shmkit/process"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 var spin = process.Register("spin", func(ctx context.Context, _ struct{}) error {
@@ -22,7 +23,7 @@ var spin = process.Register("spin", func(ctx context.Context, _ struct{}) error 
 func TestState(t *testing.T) {
 	is := func(p *process.Process, want process.State) {
 		t.Helper()
-		eventually(t, want.String(), func() bool { return p.State() == want })
+		shmtest.Until(t, want.String(), func() bool { return p.State() == want })
 	}
 	p, out := lines(t, deaf, struct{}{}, nil)
 	expectLine(t, out, "running")
@@ -59,6 +60,9 @@ func TestStateFromSamples(t *testing.T) {
 		{"TRT", 6, 5, time.Second, process.Running}, // not all have stopped yet
 		{"Z", 5, 5, time.Second, process.Zombie},
 		{"X", 5, 5, time.Second, process.Zombie},
+		{"ZSS", 5, 5, time.Second, process.Blocked}, // the first thread has ended, the process has not
+		{"ZTT", 5, 5, time.Second, process.Stopped},
+		{"ZR", 6, 5, time.Second, process.Running},
 		{"", 0, 0, 0, process.Exited},
 	} {
 		if got := process.StateOf(tt.threads, tt.ran, tt.before, tt.between); got != tt.want {

@@ -14,6 +14,8 @@ func executable() string {
 	return path
 }
 
+func statExecutable() (os.FileInfo, error) { return os.Stat(executable()) }
+
 // socketPair returns the two ends of the control socket.
 func socketPair() (parent, child *os.File, err error) {
 	syscall.ForkLock.RLock() // no child may inherit them before CloseOnExec
@@ -36,3 +38,12 @@ func sysProcAttr(group bool, pidfd *int) *syscall.SysProcAttr {
 }
 
 func setCommand(string) {}
+
+// addNice changes the nice value of a process, which all its threads share here.
+func addNice(pid, n int) error {
+	now, err := syscall.Getpriority(syscall.PRIO_PROCESS, pid)
+	if err == nil {
+		err = syscall.Setpriority(syscall.PRIO_PROCESS, pid, now+n)
+	}
+	return os.NewSyscallError("setpriority", err)
+}

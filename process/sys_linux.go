@@ -10,12 +10,20 @@ import (
 // executable is the running program, even if its file has been replaced or
 // removed since.
 func executable() string {
-	const exe = "/proc/self/exe"
-	if _, err := os.Lstat(exe); err == nil {
-		return exe
+	if _, err := os.Lstat(exeLink); err == nil {
+		return exeLink
 	}
 	path, _ := os.Executable() // no /proc: exec reports an empty path
 	return path
+}
+
+const exeLink = "/proc/self/exe"
+
+func statExecutable() (os.FileInfo, error) {
+	if info, err := os.Stat(exeLink); err == nil {
+		return info, nil
+	}
+	return os.Stat(executable())
 }
 
 // socketPair returns the two ends of the control socket.

@@ -19,6 +19,8 @@ func errSystem() error {
 
 func socketPair() (parent, child *os.File, err error) { return nil, nil, errSystem() }
 func adopt(int, string) (*os.File, error)             { return nil, errSystem() }
+func adoptCrashPipe(int)                              {}
+func statExecutable() (os.FileInfo, error)            { return nil, errSystem() }
 func executable() string                              { return "" }
 func sysProcAttr(bool, *int) *syscall.SysProcAttr     { return nil }
 func setCommand(string)                               {}
@@ -28,3 +30,4 @@ func readNow(uintptr, []byte) (int, error)            { return 0, errSystem() }
 func signalGroup(int, syscall.Signal) error           { return errSystem() }
 func raise(sig syscall.Signal)                        { os.Exit(128 + int(sig)) }
 func maxRSS(*os.ProcessState) int64                   { return 0 }
+func addNice(int, int) error                          { return errSystem() }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -24,6 +25,18 @@ func adopt(fd int, name string) (*os.File, error) {
 		return nil, fmt.Errorf("%s, descriptor %d: %w", name, fd, err)
 	}
 	return os.NewFile(uintptr(fd), name), nil
+}
+
+// adoptCrashPipe makes the runtime write the text of a crash to an inherited
+// pipe as well. What does not fit there is lost: see spawn. The file is made
+// before its descriptor is set not to block, so that the runtime's poller,
+// which nobody needs here, is not troubled with it.
+func adoptCrashPipe(fd int) {
+	f := os.NewFile(uintptr(fd), "crash pipe")
+	defer f.Close()
+	if unix.SetNonblock(fd, true) == nil {
+		debug.SetCrashOutput(f, debug.CrashOptions{}) // keeps a duplicate
+	}
 }
 
 // closeOnExec marks n descriptors from first on.

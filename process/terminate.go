@@ -11,9 +11,10 @@ import (
 
 // graceful is the part of a Process that ends it.
 type graceful struct {
-	grace  time.Duration
-	ladder sync.Once
-	killed atomic.Bool // by us: SIGKILL was not the system's idea
+	grace     time.Duration // from the message to SIGTERM
+	killGrace time.Duration // from SIGTERM to SIGKILL
+	ladder    sync.Once
+	killed    atomic.Bool // by us: SIGKILL was not the system's idea
 }
 
 // Signal sends sig to the process: to it alone, even if it leads a group. If
@@ -31,7 +32,7 @@ func (p *Process) Signal(sig os.Signal) error {
 
 // Terminate asks the process to end, and makes sure that it does: at once its
 // function's context is cancelled; if that has not ended it within
-// [Options].Grace it gets SIGTERM, and SIGKILL another Grace later; these two
+// [Options].Grace it gets SIGTERM, and SIGKILL a KillGrace later; these two
 // go to its whole group if it has its own. Terminate does not wait for any of
 // this: Done tells. A second call, and one after the end, does nothing.
 func (p *Process) Terminate() error {
@@ -46,20 +47,23 @@ func (p *Process) Terminate() error {
 
 // climb takes the steps of Terminate until the process has ended.
 func (p *Process) climb() {
-	steps := []func(){
-		func() { writeFrame(p.control, msgStop, nil, nil) },
-		func() { p.signalAll(syscall.SIGTERM) },
-		func() { p.Kill() },
+	steps := []struct {
+		take  func()
+		grace time.Duration
+	}{
+		{func() { writeFrame(p.control, msgStop, nil, nil) }, p.grace},
+		{func() { p.signalAll(syscall.SIGTERM) }, p.killGrace},
+		{func() { p.Kill() }, 0},
 	}
 	if !p.acknowledged.Load() {
 		steps = steps[1:] // nobody listens, and Start is using the socket
 	}
-	for _, step := range steps {
-		step()
+	for _, s := range steps {
+		s.take()
 		select {
 		case <-p.done:
 			return
-		case <-time.After(p.grace):
+		case <-time.After(s.grace):
 		}
 	}
 }

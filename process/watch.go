@@ -1,0 +1,174 @@
+package process
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Change is a process's step to another state.
+type Change struct {
+	Process *Process
+	State   State
+	At      time.Time // when it was seen
+}
+
+// watchEvery is the time between two looks at the kernel's states. With less
+// than readyAfter nothing could be called Ready.
+const watchEvery = readyAfter
+
+// Watch returns the changes of the states of this process's children: of those
+// that there are, whose present state comes first, and of those that are
+// started later. That a child is Created, has ended (Zombie; on Linux) and is
+// gone (Exited) is never missed. Of the states between it finds those that a
+// look at the kernel meets: there is one each time that every passes, which is
+// 20 ms if it is not positive. A look reads two small files of /proc for each
+// thread of each child.
+//
+// The loop blocks from one change to the next, in the calling goroutine, until
+// ctx is done. There may be several loops at once.
+func Watch(ctx context.Context, every time.Duration) iter.Seq[Change] {
+	return func(yield func(Change) bool) {
+		w := watchers.add(nil)
+		defer watchers.remove(w)
+		for _, p := range Children() {
+			w.known[p] = &sight{state: -1}
+		}
+		w.run(ctx, every, yield)
+	}
+}
+
+// Watch returns the present state of the process and its changes, as the
+// function Watch does, until it is Exited or ctx is done.
+func (p *Process) Watch(ctx context.Context, every time.Duration) iter.Seq[State] {
+	return func(yield func(State) bool) {
+		w := watchers.add(p)
+		defer watchers.remove(w)
+		if !p.Alive() {
+			yield(Exited)
+			return
+		}
+		w.known[p] = &sight{state: -1}
+		w.run(ctx, every, func(c Change) bool { return yield(c.State) && c.State != Exited })
+	}
+}
+
+// watchers are the running loops over Watch.
+var watchers watcherList
+
+type watcherList struct {
+	mu  sync.Mutex
+	all []*watcher
+}
+
+func (l *watcherList) add(only *Process) *watcher {
+	w := &watcher{only: only, wake: make(chan struct{}, 1), known: make(map[*Process]*sight)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, w)
+	return w
+}
+
+func (l *watcherList) remove(w *watcher) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.all, w)
+	l.all = slices.Delete(l.all, i, i+1)
+}
+
+// tell is called at those changes that this process brings about or hears of.
+func (l *watcherList) tell(p *Process, s State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.all {
+		if w.only == nil || w.only == p {
+			w.told = append(w.told, Change{p, s, time.Now()})
+			select {
+			case w.wake <- struct{}{}:
+			default: // it has not heard of the last one yet
+			}
+		}
+	}
+}
+
+func (l *watcherList) take(w *watcher) []Change {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	told := w.told
+	w.told = nil
+	return told
+}
+
+// A watcher is one loop over Watch.
+type watcher struct {
+	only *Process      // nil: all
+	wake chan struct{} // told has grown
+	told []Change      // under the list's lock
+
+	known map[*Process]*sight // the loop's own
+}
+
+// A sight is what a watcher has seen of a process.
+type sight struct {
+	state  State // -1: nothing yet
+	sample sample
+}
+
+func (w *watcher) run(ctx context.Context, every time.Duration, yield func(Change) bool) {
+	if every <= 0 {
+		every = watchEvery
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		// What the kernel says first: whoever is told of an end later was alive then.
+		changes := append(w.look(), watchers.take(w)...)
+		for _, c := range changes {
+			if !w.note(c) {
+				continue
+			}
+			if !yield(c) {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-w.wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// look asks the kernel for the state of every process that has been seen.
+func (w *watcher) look() []Change {
+	var changes []Change
+	for p, s := range w.known {
+		// Of its end the reaper tells, in the right order.
+		if now := p.look(&s.sample); now != Exited {
+			changes = append(changes, Change{p, now, time.Now()})
+		}
+	}
+	slices.SortFunc(changes, func(a, b Change) int { return a.Process.pid - b.Process.pid })
+	return changes
+}
+
+// note remembers a change, and tells whether it is one.
+func (w *watcher) note(c Change) bool {
+	s := w.known[c.Process]
+	if s == nil {
+		s = &sight{state: -1}
+		w.known[c.Process] = s
+	}
+	was := s.state
+	if c.State == Exited {
+		delete(w.known, c.Process)
+	}
+	// A child that was looked at before word of its start came.
+	if c.State == Created && was > Created {
+		return false
+	}
+	s.state = c.State
+	return c.State != was
+}

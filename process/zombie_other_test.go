@@ -1,0 +1,5 @@
+//go:build !linux || portable
+
+package process_test
+
+const seesZombies = false
