@@ -199,7 +199,7 @@ func testNoForkBomb(t *testing.T) {
 		})
 	}
 	t.Run("marker without parent", func(t *testing.T) {
-		for _, marker := range []string{"", "1", "v1:depth=1:crash=4", "v1:depth=0:crash=4", "v1:depth=1:crash=3", "v999999999999999999999"} {
+		for _, marker := range []string{"", "1", "v2:depth=1:crash=4:parent=1", "v2:depth=0:crash=4:parent=1", "v2:depth=1:crash=3:parent=1", "v2:depth=1:crash=4", "v999999999999999999999"} {
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = withEnv("SHMKIT_PROCESS=" + marker)
 			out, err := cmd.CombinedOutput()

@@ -5,8 +5,8 @@ import "time"
 // What the tests of single pieces need.
 func OOMKills() int64 { return oomKills(oomCounter("")) }
 
-// StateOf judges a process from two looks at it.
-func StateOf(threads string, ran, ranBefore, between time.Duration) State {
+// StateOfSamples judges a process from two looks at it.
+func StateOfSamples(threads string, ran, ranBefore, between time.Duration) State {
 	before := sample{at: time.Unix(1000, 0), ran: ranBefore, timed: true}
 	return sample{at: before.at.Add(between), threads: []byte(threads), ran: ran, timed: true}.state(before)
 }

@@ -131,10 +131,11 @@ const controlFD = 3
 type marker struct {
 	depth   int
 	crashFD int // write end of the crash pipe
+	parent  int // its process ID, for people and shmctl: environments can be seen from outside
 }
 
 func (m marker) setting() string {
-	return fmt.Sprintf("%s=v%d:depth=%d:crash=%d", markerName, protocolVersion, m.depth, m.crashFD)
+	return fmt.Sprintf("%s=v%d:depth=%d:crash=%d:parent=%d", markerName, protocolVersion, m.depth, m.crashFD, m.parent)
 }
 
 func (m *marker) parse(value string) error {
@@ -148,7 +149,7 @@ func (m *marker) parse(value string) error {
 		return n
 	}
 	next("v") // another version gets its answer over the socket
-	m.depth, m.crashFD = next("depth="), next("crash=")
+	m.depth, m.crashFD, m.parent = next("depth="), next("crash="), next("parent=")
 	if !found || m.depth < 1 || m.crashFD <= controlFD {
 		return fmt.Errorf("%s=%q makes no sense", markerName, value)
 	}

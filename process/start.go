@@ -75,7 +75,7 @@ func (p *Process) spawn(o *Options, id *identity) (piped bool, err error) {
 	f.theirs(childCrash)
 
 	cmd := &exec.Cmd{Path: executable(), Args: os.Args, Dir: o.Dir, Env: o.Env}
-	cmd.Env = append(append(cmd.Environ(), o.settings()...), marker{depth: id.Depth + 1, crashFD: controlFD + 1 + len(o.ExtraFiles)}.setting())
+	cmd.Env = append(append(cmd.Environ(), o.settings()...), marker{id.Depth + 1, controlFD + 1 + len(o.ExtraFiles), id.PID}.setting())
 	cmd.ExtraFiles = append(append([]*os.File{childControl}, o.ExtraFiles...), childCrash)
 	pidfd := -1
 	cmd.SysProcAttr = sysProcAttr(o.OwnGroup, &pidfd)

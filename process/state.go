@@ -47,6 +47,17 @@ func (p *Process) State() State {
 	return state
 }
 
+// StateOf returns what any process of this machine is doing, by its ID: Running,
+// Blocked, Stopped or Zombie. ok is false if there is none of that ID, or the system
+// does not tell, which is so everywhere but on Linux.
+func StateOf(pid int) (s State, ok bool) {
+	now, ok := takeSample(pid)
+	if !ok {
+		return 0, false
+	}
+	return now.state(sample{}), true
+}
+
 // look judges what the kernel says now by what it said when seen was taken, and
 // puts the one in the other's place.
 func (p *Process) look(seen *sample) State {

@@ -30,6 +30,12 @@ func TestState(t *testing.T) {
 	is(p, process.Blocked)
 	p.Signal(syscall.SIGSTOP)
 	is(p, process.Stopped)
+	if s, ok := process.StateOf(p.PID()); s != process.Stopped || !ok {
+		t.Errorf("by its ID: %v, %v", s, ok)
+	}
+	if s, ok := process.StateOf(1 << 30); ok {
+		t.Errorf("a process that there is not: %v", s)
+	}
 	p.Kill()
 	wait(t, p)
 	if s := p.State(); s != process.Exited {
@@ -65,7 +71,7 @@ func TestStateFromSamples(t *testing.T) {
 		{"ZR", 6, 5, time.Second, process.Running},
 		{"", 0, 0, 0, process.Exited},
 	} {
-		if got := process.StateOf(tt.threads, tt.ran, tt.before, tt.between); got != tt.want {
+		if got := process.StateOfSamples(tt.threads, tt.ran, tt.before, tt.between); got != tt.want {
 			t.Errorf("threads %q, ran %v → %v in %v: %v, want %v", tt.threads, tt.before, tt.ran, tt.between, got, tt.want)
 		}
 	}
