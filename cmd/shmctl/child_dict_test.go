@@ -34,6 +34,14 @@ func (d *dicts) do(verb, name string, n int, flag bool) (err error) {
 	switch verb {
 	case "manager": // manager NAME ENTRIES [persistent]; so many in each dict but the nameless one
 		return d.create(name, n, flag)
+	case "join": // join NAME: opens what another has created
+		if d.m, err = manager.Open(name, nil); err == nil {
+			d.hits, err = manager.NewDict[string, int](d.m, "hits")
+		}
+		return err
+	case "change": // changes an entry, and says ok before that is done
+		go d.hits.Set("x", 1)
+		return nil
 	case "hit": // hit KEY N
 		return d.hits.Set(name, n)
 	case "hits": // hits KEY N: that is what it must be

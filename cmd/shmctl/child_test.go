@@ -94,6 +94,13 @@ func (s *servant) do(verb, name string, n int, flag bool) (err error) {
 		}
 	case "wait": // puts one more, and says ok before that is done
 		go s.q.Put(ctx, Job{})
+	case "take": // takes one, and says ok before that is done
+		go s.q.Get(ctx)
+	case "spin": // computes, and says ok before that
+		go func() {
+			for n := 0; ; n++ {
+			}
+		}()
 	case "reserve": // reserve - BYTES
 		s.write, err = s.q.Ring().Reserve(ctx, n)
 	case "borrow":

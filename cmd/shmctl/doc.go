@@ -4,6 +4,7 @@
 //	shmctl ls                      every segment of the directory
 //	shmctl info NAME               one segment: layout, processes, held records
 //	shmctl stat NAME               a line per interval: what has changed
+//	shmctl ps [--watch]            the tree of processes: what each waits for and holds
 //	shmctl dict … MANAGER/DICT     a manager's dict: get, set, del, incr, ls, watch, stat
 //	shmctl fsck NAME               whether what is in a segment is sound
 //	shmctl rm NAME…                remove segments

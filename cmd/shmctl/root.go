@@ -36,6 +36,7 @@ const rootExamples = `  shmctl ls                         what is there
   shmctl info jobs                  who holds the queue "jobs" up
   shmctl stat jobs --interval 5s    what goes through it
   shmctl dict ls app/hits           what stands in the dict "hits" of "app"
+  shmctl ps                         which processes there are, and what they wait for
   shmctl fsck app                   whether its memory is sound
   shmctl ls -o json | jq '.segments[] | select(.dead > 0) | .name'
   shmctl --dir /var/lib/app/shm ls  another directory`
@@ -65,7 +66,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	flags.StringVar(&a.dirFlag, "dir", "", "`directory` of the segments (default $SHMKIT_DIR, else "+shortDir()+")")
 	flags.VarP(&a.format, "output", "o", "`format` of the output: table or json")
 	flags.BoolVar(&a.noHeaders, "no-headers", false, "print tables without headings")
-	root.AddCommand(a.lsCommand(), a.infoCommand(), a.statCommand(), a.dictCommand(), a.fsckCommand(), a.rmCommand(), a.gcCommand(), a.versionCommand())
+	root.AddCommand(a.lsCommand(), a.infoCommand(), a.statCommand(), a.psCommand(), a.dictCommand(), a.fsckCommand(), a.rmCommand(), a.gcCommand(), a.versionCommand())
 	return root
 }
 

@@ -63,6 +63,13 @@ var volatile = []struct {
 	is *regexp.Regexp
 	as string
 }{
+	// Of ps: who is awake, and at what moment.
+	{regexp.MustCompile(`^\d+ +(running|blocked) +\d+ % +\S+ +[0-9.]+ \wiB +\w+ +(\d+)`), "N AWAKE $2"},
+	{regexp.MustCompile(`^\d+ +stopped +\d+ % +\S+ +[0-9.]+ \wiB +\w+ +(\d+)`), "N stopped $1"},
+	{regexp.MustCompile(` +(thumbnails\.results: record|jobs: room) +`), " - "},
+	{regexp.MustCompile(`\bworker-[12]\b`), "worker-W"},
+	{regexp.MustCompile(`"(parent|cpu_seconds|cpu_percent|memory|threads)": ?[0-9.e-]*[1-9][0-9.e-]*`), `"$1":N`},
+	{regexp.MustCompile(`"(cpu_seconds|cpu_percent)": ?0\b`), `"$1":N`},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "ID"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT[0-9:.]+Z`), "TIME"},
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\d\.\d{3}\b`), "TIME"},
@@ -84,8 +91,16 @@ var volatile = []struct {
 	{regexp.MustCompile(` +`), " "},
 }
 
+// awake and waits are what ps says of a moment, on several lines.
+var (
+	awake = regexp.MustCompile(`"state": "(running|blocked)",\s+"name"`)
+	waits = regexp.MustCompile(`"waits": \[[^\]]*\]`)
+)
+
 // canonical returns text without what differs from run to run.
 func canonical(text string) string {
+	text = awake.ReplaceAllString(text, `"state": "AWAKE", "name"`)
+	text = waits.ReplaceAllString(text, `"waits": []`)
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		for _, v := range volatile {
@@ -104,6 +119,7 @@ func TestGolden(t *testing.T) {
 	dir := stage(t)
 	for _, g := range []struct{ file, command string }{
 		{"ls", "ls"},
+		{"ps", "ps"},
 		{"info-queue", "info jobs"},
 		{"info-dead", "info rows"},
 		{"info-block", "info pixels"},
