@@ -39,3 +39,10 @@ var (
 	WriteFrame = writeFrame
 	ErrWire    = errProtocol
 )
+
+// Watchers counts the watches that go on.
+func Watchers() int {
+	watchers.mu.Lock()
+	defer watchers.mu.Unlock()
+	return len(watchers.all)
+}

@@ -27,55 +27,37 @@ const watchEvery = readyAfter
 // 20 ms if it is not positive. A look reads two small files of /proc for each
 // thread of each child.
 //
-// The loop blocks from one change to the next, in the calling goroutine, until
-// ctx is done. There may be several loops at once.
+// It watches from the call on, until ctx is done or a loop over it ends: there is
+// one loop, which blocks in its goroutine from one change to the next. Changes
+// that the loop has not come to yet are kept. There may be several watches.
 func Watch(ctx context.Context, every time.Duration) iter.Seq[Change] {
-	return func(yield func(Change) bool) {
-		w := watchers.add(nil)
-		defer watchers.remove(w)
-		for _, p := range Children() {
-			w.known[p] = &sight{state: -1}
-		}
-		w.run(ctx, every, yield)
+	w := newWatcher(ctx, nil)
+	for _, p := range Children() {
+		w.known[p] = &sight{state: -1}
 	}
+	return func(yield func(Change) bool) { w.run(ctx, every, yield) }
 }
 
 // Watch returns the present state of the process and its changes, as the
 // function Watch does, until it is Exited or ctx is done.
 func (p *Process) Watch(ctx context.Context, every time.Duration) iter.Seq[State] {
-	return func(yield func(State) bool) {
-		w := watchers.add(p)
-		defer watchers.remove(w)
-		if !p.Alive() {
-			yield(Exited)
-			return
-		}
+	w := newWatcher(ctx, p)
+	if p.Alive() {
 		w.known[p] = &sight{state: -1}
+	} else {
+		w.hear(Change{p, Exited, time.Now()}) // perhaps for the second time
+	}
+	return func(yield func(State) bool) {
 		w.run(ctx, every, func(c Change) bool { return yield(c.State) && c.State != Exited })
 	}
 }
 
-// watchers are the running loops over Watch.
+// watchers are those of all watches that go on.
 var watchers watcherList
 
 type watcherList struct {
 	mu  sync.Mutex
 	all []*watcher
-}
-
-func (l *watcherList) add(only *Process) *watcher {
-	w := &watcher{only: only, wake: make(chan struct{}, 1), known: make(map[*Process]*sight)}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(l.all, w)
-	return w
-}
-
-func (l *watcherList) remove(w *watcher) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	i := slices.Index(l.all, w)
-	l.all = slices.Delete(l.all, i, i+1)
 }
 
 // tell is called at those changes that this process brings about or hears of.
@@ -84,30 +66,63 @@ func (l *watcherList) tell(p *Process, s State) {
 	defer l.mu.Unlock()
 	for _, w := range l.all {
 		if w.only == nil || w.only == p {
-			w.told = append(w.told, Change{p, s, time.Now()})
-			select {
-			case w.wake <- struct{}{}:
-			default: // it has not heard of the last one yet
-			}
+			w.hear(Change{p, s, time.Now()})
 		}
 	}
 }
 
-func (l *watcherList) take(w *watcher) []Change {
+func (l *watcherList) add(w *watcher) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.all = append(l.all, w)
+}
+
+func (l *watcherList) remove(w *watcher) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = slices.DeleteFunc(l.all, func(o *watcher) bool { return o == w })
+}
+
+// A watcher is one watch.
+type watcher struct {
+	only   *Process      // nil: all
+	forget func() bool   // ends the watch of the context
+	wake   chan struct{} // told has grown
+
+	mu   sync.Mutex
+	told []Change
+
+	known map[*Process]*sight // the loop's own
+}
+
+func newWatcher(ctx context.Context, only *Process) *watcher {
+	w := &watcher{only: only, wake: make(chan struct{}, 1), known: make(map[*Process]*sight)}
+	watchers.add(w)
+	w.forget = context.AfterFunc(ctx, func() { watchers.remove(w) })
+	return w
+}
+
+func (w *watcher) close() {
+	w.forget()
+	watchers.remove(w)
+}
+
+func (w *watcher) hear(c Change) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, c)
+	select {
+	case w.wake <- struct{}{}:
+	default: // it has not heard of the last one yet
+	}
+}
+
+func (w *watcher) take() []Change {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	told := w.told
 	w.told = nil
 	return told
-}
-
-// A watcher is one loop over Watch.
-type watcher struct {
-	only *Process      // nil: all
-	wake chan struct{} // told has grown
-	told []Change      // under the list's lock
-
-	known map[*Process]*sight // the loop's own
 }
 
 // A sight is what a watcher has seen of a process.
@@ -117,6 +132,7 @@ type sight struct {
 }
 
 func (w *watcher) run(ctx context.Context, every time.Duration, yield func(Change) bool) {
+	defer w.close()
 	if every <= 0 {
 		every = watchEvery
 	}
@@ -124,7 +140,7 @@ func (w *watcher) run(ctx context.Context, every time.Duration, yield func(Chang
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		// What the kernel says first: whoever is told of an end later was alive then.
-		changes := append(w.look(), watchers.take(w)...)
+		changes := append(w.look(), w.take()...)
 		for _, c := range changes {
 			if !w.note(c) {
 				continue

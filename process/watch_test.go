@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shmkit/shmkit/process"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 // stages blocks until it may read a byte, computes until it may read another,
@@ -110,6 +111,20 @@ func TestWatchEnds(t *testing.T) {
 	for range process.Watch(ctx, 0) {
 		t.Error("a change with a context that is done")
 	}
+	shmtest.Until(t, "no watcher is left", func() bool { return process.Watchers() == 0 })
+
+	// What happens between the call and the loop is not lost.
+	p.Kill()
+	wait(t, p)
+	p, out = lines(t, deaf, struct{}{}, nil)
+	expectLine(t, out, "running")
+	seq := p.Watch(t.Context(), 0)
+	p.Kill()
+	wait(t, p)
+	got := slices.Collect(seq)
+	if want := []process.State{process.Zombie, process.Exited}; !slices.Equal(got, want) && seesZombies {
+		t.Errorf("after the end %v, want %v", got, want)
+	}
 }
 
 // Every child's life has a beginning and an end, also of those too short to be
@@ -120,13 +135,13 @@ func TestWatchAll(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	lives := make(chan map[string][]process.State)
-	watching := make(chan struct{})
+	changes := process.Watch(ctx, time.Millisecond) // from here on
 	go func() {
 		seen := make(map[string][]process.State)
 		ended := 0
-		for c := range process.Watch(ctx, time.Millisecond) {
-			if c.Process == old && len(seen["old"]) == 0 {
-				close(watching)
+		for c := range changes {
+			if (c.Process == old) != (c.Process.Name() == "old") {
+				t.Errorf("%v is not %v", c.Process, old)
 			}
 			seen[c.Process.Name()] = append(seen[c.Process.Name()], c.State)
 			if c.At.IsZero() || time.Since(c.At) > time.Minute {
@@ -140,7 +155,6 @@ func TestWatchAll(t *testing.T) {
 		}
 		lives <- seen
 	}()
-	<-watching
 	for i := range n {
 		var opts = &process.Options{Name: fmt.Sprint("young ", i)}
 		if i%2 == 0 {
