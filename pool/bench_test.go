@@ -15,6 +15,7 @@ import (
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/process"
 	"github.com/shmkit/shmkit/shm"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 // BenchmarkGo submits tasks that do nothing one by one, up to 1000 ahead of
@@ -121,7 +122,7 @@ func BenchmarkDeath(b *testing.B) {
 	for range b.N {
 		f := stubborn.Go(context.Background(), p, struct{}{})
 		victim := 0
-		until(b, "the task runs", func() bool { // and not the one before, whose worker has not got round to say so
+		shmtest.Until(b, "the task runs", func() bool { // and not the one before, whose worker has not got round to say so
 			w := p.Stats().Workers[0]
 			victim = w.PID
 			return w.State == "running" && w.Func == "stubborn"
@@ -169,7 +170,7 @@ func BenchmarkRPC(b *testing.B) {
 		b.Fatal(err)
 	}
 	var c *rpc.Client
-	until(b, "the server listens", func() bool {
+	shmtest.Until(b, "the server listens", func() bool {
 		c, err = rpc.Dial("unix", path)
 		return err == nil
 	})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/shmkit/shmkit/pool"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 func TestErrorReturned(t *testing.T) {
@@ -213,7 +214,7 @@ func readLines(t testing.TB, path string) []string {
 // worker is to be replaced.
 func TestStartFails(t *testing.T) {
 	t.Run("New", func(t *testing.T) {
-		dir := tempDir(t)
+		dir := shmtest.Dir(t)
 		t.Setenv(crashEnv, "out of cheese")
 		p, err := pool.New(&pool.Options{Workers: 3, Dir: dir, Stderr: new(strings.Builder)})
 		if p != nil || !errors.Is(err, pool.ErrWorkerStart) || !strings.Contains(err.Error(), "out of cheese") {

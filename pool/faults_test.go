@@ -19,6 +19,7 @@ import (
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/ringqueue"
 	"github.com/shmkit/shmkit/shm"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 // stepEnv tells the workers at which step to die: "pool.take 3 /path", the third
@@ -138,7 +139,7 @@ func dieAt(t *testing.T, point string, k, retries int) []string {
 // TestResultBeforeDeath has a worker die just after it has put a result, which
 // the collector has not taken yet: the death must not overtake it.
 func TestResultBeforeDeath(t *testing.T) {
-	dir := tempDir(t)
+	dir := shmtest.Dir(t)
 	// A worker's only pass of pool.ended is behind its first result.
 	t.Setenv(stepEnv, "pool.ended 1 "+marker(t))
 	p := newPool(t, pool.Options{Workers: 1, Dir: dir, Name: "late"})
@@ -156,7 +157,7 @@ func TestResultBeforeDeath(t *testing.T) {
 	})
 	defer fault.SetHook(nil)
 	f := square.Go(context.Background(), p, 6)
-	until(t, "result and marker are queued", func() bool {
+	shmtest.Until(t, "result and marker are queued", func() bool {
 		r, err := ringqueue.Inspect(i)
 		if err != nil {
 			t.Fatal(err)

@@ -12,11 +12,12 @@ import (
 
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/shm"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 // TestInspect looks at a pool from outside, by its file.
 func TestInspect(t *testing.T) {
-	dir := tempDir(t)
+	dir := shmtest.Dir(t)
 	p := newPool(t, pool.Options{Workers: 2, Dir: dir, Name: "seen", MaxTasks: 100})
 	path := marker(t)
 	before := time.Now().Add(-time.Minute)

@@ -18,6 +18,7 @@ import (
 	"github.com/shmkit/shmkit/pool"
 	"github.com/shmkit/shmkit/process"
 	"github.com/shmkit/shmkit/shm"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 func TestClose(t *testing.T) {
@@ -220,7 +221,7 @@ func TestTerminateWhileSubmitting(t *testing.T) {
 				}
 			})
 		}
-		until(t, "tasks are done", func() bool { return p.Stats().Done > 100 })
+		shmtest.Until(t, "tasks are done", func() bool { return p.Stats().Done > 100 })
 		p.Terminate()
 		g.Wait()
 		join(t, p)
@@ -253,7 +254,7 @@ func TestOnDone(t *testing.T) {
 	if second := <-got; second != pid {
 		t.Errorf("the late callback got %d, Get %d", second, pid)
 	}
-	until(t, "the panic is counted", func() bool { return p.Stats().CallbackPanics == 1 })
+	shmtest.Until(t, "the panic is counted", func() bool { return p.Stats().CallbackPanics == 1 })
 	if n := calls.Load(); n != 1 {
 		t.Errorf("%d calls", n)
 	}
@@ -334,7 +335,7 @@ func TestMapError(t *testing.T) {
 	p := newPool(t, pool.Options{Workers: 2})
 	path := marker(t)
 	go func() {
-		until(t, "the second has failed", func() bool { return p.Stats().Failed == 1 })
+		shmtest.Until(t, "the second has failed", func() bool { return p.Stats().Failed == 1 })
 		remove(t, path)
 	}()
 	_, err := failAfter.Map(patience(t), p, []string{path, "/no such file"}, pool.Chunk(1))
@@ -350,7 +351,7 @@ func TestMapCancelled(t *testing.T) {
 	path := marker(t)
 	go func() {
 		defer cancel()
-		until(t, "it runs", func() bool { return len(pids(p, "running")) == 1 })
+		shmtest.Until(t, "it runs", func() bool { return len(pids(p, "running")) == 1 })
 	}()
 	if got, err := hold.Map(ctx, p, []string{path, path}); got != nil || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, %v", got, err)
@@ -404,14 +405,14 @@ func TestParentEnds(t *testing.T) {
 		"killed, idle": {}, "killed, busy": {Busy: true}, "ends, idle": {End: true}, "ends, busy": {Busy: true, End: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a.Dir = tempDir(t)
+			a.Dir = shmtest.Dir(t)
 			a.File = filepath.Join(t.TempDir(), "pids")
 			proc, err := parent.Start(patience(t), a, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var workers []int
-			until(t, "the pool works", func() bool {
+			shmtest.Until(t, "the pool works", func() bool {
 				b, err := os.ReadFile(a.File)
 				if err != nil {
 					return false
@@ -434,7 +435,7 @@ func TestParentEnds(t *testing.T) {
 				<-proc.Done()
 			}
 			for _, pid := range workers {
-				until(t, "the workers are gone", func() bool { return gone(pid) })
+				shmtest.Until(t, "the workers are gone", func() bool { return gone(pid) })
 			}
 			untilUnheld(t, a.Dir)
 			if _, err := shm.Dir(a.Dir).Sweep(); err != nil {
@@ -449,7 +450,7 @@ func TestParentEnds(t *testing.T) {
 // process can be gone while the last one still has its files.)
 func untilUnheld(t testing.TB, dir string) {
 	t.Helper()
-	until(t, "nobody holds a segment", func() bool {
+	shmtest.Until(t, "nobody holds a segment", func() bool {
 		list, err := shm.Dir(dir).List()
 		if err != nil {
 			t.Fatal(err)
@@ -460,13 +461,13 @@ func untilUnheld(t testing.TB, dir string) {
 
 // TestNewSweeps has a new pool remove what a killed one left.
 func TestNewSweeps(t *testing.T) {
-	dir := tempDir(t)
+	dir := shmtest.Dir(t)
 	file := filepath.Join(t.TempDir(), "pids")
 	proc, err := parent.Start(patience(t), parentArgs{Dir: dir, File: file, Busy: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the pool works", func() bool { _, err := os.Stat(file); return err == nil })
+	shmtest.Until(t, "the pool works", func() bool { _, err := os.Stat(file); return err == nil })
 	proc.Kill()
 	<-proc.Done()
 	untilUnheld(t, dir)
@@ -480,7 +481,7 @@ func TestNewSweeps(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	dir := tempDir(t)
+	dir := shmtest.Dir(t)
 	p := newPool(t, pool.Options{Workers: 1, Dir: dir, Name: "crunch"})
 	if p.Name() != "crunch" {
 		t.Errorf("named %q", p.Name())

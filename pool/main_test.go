@@ -14,11 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/shmkit/shmkit/pool"
-	"github.com/shmkit/shmkit/process"
 	"github.com/shmkit/shmkit/shm"
+	"github.com/shmkit/shmkit/shmtest"
 )
 
 // crashEnv makes workers end before they are workers.
@@ -31,8 +29,7 @@ func TestMain(m *testing.M) {
 		os.Exit(7)
 	}
 	armFaults()
-	process.Main()
-	goleak.VerifyTestMain(m)
+	shmtest.Main(m)
 }
 
 // Functions for workers.
@@ -130,7 +127,7 @@ var (
 func newPool(t testing.TB, o pool.Options) *pool.Pool {
 	t.Helper()
 	if o.Dir == "" {
-		o.Dir = tempDir(t)
+		o.Dir = shmtest.Dir(t)
 	}
 	p, err := pool.New(&o)
 	if err != nil {
@@ -156,22 +153,6 @@ func patience(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// tempDir returns a fresh segment directory in shared memory where there is
-// such, else among the temporary files.
-func tempDir(t testing.TB) string {
-	t.Helper()
-	base := ""
-	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
-		base = "/dev/shm"
-	}
-	dir, err := os.MkdirTemp(base, "pool-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
 }
 
 // noSegments checks that nothing is left in dir.
@@ -204,21 +185,6 @@ func marker(t testing.TB) string {
 	return f.Name()
 }
 
-// until polls for a condition that another process brings about.
-func until(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(time.Minute)
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
-}
-
 // pids returns the process IDs of the workers in the given state.
 func pids(p *pool.Pool, state string) []int {
 	var all []int
@@ -235,7 +201,7 @@ func pids(p *pool.Pool, state string) []int {
 func untilState(t testing.TB, p *pool.Pool, n int, state string) []int {
 	t.Helper()
 	var got []int
-	until(t, fmt.Sprintf("%d workers are %s", n, state), func() bool {
+	shmtest.Until(t, fmt.Sprintf("%d workers are %s", n, state), func() bool {
 		got = pids(p, state)
 		return len(got) == n
 	})
