@@ -4,79 +4,110 @@ package process_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/shmkit/shmkit/process"
 )
 
-// BenchmarkStartWait compares starting and waiting with its limit: an empty
-// Go program under exec.Command, the smallest there is ("empty"), and this
-// same executable ending at the first line of its TestMain ("same"). "tail"
-// is a process whose standard error passes through its parent.
+// BenchmarkStartWait compares starting and waiting with its limit, an empty Go
+// program under exec.Command ("empty"). The others are this program, which is
+// large for its tests ("large"), and the smallest that can start processes
+// ("small"): as a process ("process"), as one whose standard error passes
+// through its parent ("tail"), and under exec.Command, ending where others call
+// Main ("same"): what there is between "same" and "empty" is the size of the
+// program. All are run in turns, so that a busy machine is busy for all, and the
+// medians are compared.
 func BenchmarkStartWait(b *testing.B) {
 	dir := b.TempDir()
-	src, bin := filepath.Join(dir, "main.go"), filepath.Join(dir, "empty")
-	if err := os.WriteFile(src, []byte("package main\n\nfunc main() {}\n"), 0o600); err != nil {
+	empty := buildProgram(b, dir, "empty", "package main\n\nfunc main() {}\n")
+	b.Run("small", func(b *testing.B) {
+		small := filepath.Join(dir, "startwait")
+		if out, err := exec.Command("go", "build", "-o", small, "./testdata/startwait").CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		out, err := exec.Command(small, empty, strconv.Itoa(b.N)).CombinedOutput()
+		if err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		for line := range strings.Lines(string(out)) {
+			var name string
+			var median float64
+			if _, err := fmt.Sscan(line, &name, &median); err != nil {
+				b.Fatalf("%q: %v", line, err)
+			}
+			reportMedian(b, name, median)
+		}
+	})
+	b.Run("large", func(b *testing.B) {
+		exits := withEnv(modeEnv + "=exit")
+		ways := []struct {
+			name string
+			once func() error
+			took []time.Duration
+		}{
+			{name: "empty", once: func() error { return exec.Command(empty).Run() }},
+			{name: "same", once: func() error {
+				cmd := exec.Command(os.Args[0])
+				cmd.Env = exits
+				return cmd.Run()
+			}},
+			{name: "process", once: func() error { return startWait(nil) }},
+			{name: "tail", once: func() error { return startWait(&process.Options{Stderr: io.Discard, OwnGroup: true}) }},
+		}
+		for range b.N {
+			for i := range ways {
+				begin := time.Now()
+				if err := ways[i].once(); err != nil {
+					b.Fatal(err)
+				}
+				ways[i].took = append(ways[i].took, time.Since(begin))
+			}
+		}
+		for _, w := range ways {
+			slices.Sort(w.took)
+			reportMedian(b, w.name, float64(w.took[len(w.took)/2]))
+		}
+	})
+}
+
+// emptyMedian is that of the empty program, which is the first of each run.
+var emptyMedian float64
+
+func reportMedian(b *testing.B, name string, ns float64) {
+	if name == "empty" {
+		emptyMedian = ns
+	}
+	b.ReportMetric(ns/1e3, name+"-µs")
+	b.ReportMetric(ns/emptyMedian, name+"/empty")
+	b.ReportMetric(0, "ns/op") // of all together: says nothing
+}
+
+func startWait(o *process.Options) error {
+	ctx := context.Background()
+	p, err := idle.Start(ctx, struct{}{}, o)
+	if err != nil {
+		return err
+	}
+	return p.Wait(ctx)
+}
+
+func buildProgram(b *testing.B, dir, name, source string) (path string) {
+	b.Helper()
+	src, path := filepath.Join(dir, name+".go"), filepath.Join(dir, name)
+	if err := os.WriteFile(src, []byte(source), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	if out, err := exec.Command("go", "build", "-o", bin, src).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", path, src).CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
-	run := func(b *testing.B, cmd *exec.Cmd) {
-		if err := cmd.Run(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	ctx := context.Background()
-	start := func(o *process.Options) func(*testing.B) {
-		return func(b *testing.B) {
-			p, err := idle.Start(ctx, struct{}{}, o)
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := p.Wait(ctx); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	exits := withEnv(modeEnv + "=exit")
-	ways := []struct {
-		name string
-		once func(*testing.B)
-		took []time.Duration
-	}{
-		{name: "empty", once: func(b *testing.B) { run(b, exec.Command(bin)) }},
-		{name: "same", once: func(b *testing.B) {
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = exits
-			run(b, cmd)
-		}},
-		{name: "process", once: start(nil)},
-		{name: "tail", once: start(&process.Options{Stderr: io.Discard, OwnGroup: true})},
-	}
-	for range b.N {
-		for i := range ways {
-			begin := time.Now()
-			ways[i].once(b)
-			ways[i].took = append(ways[i].took, time.Since(begin))
-		}
-	}
-	// In turns, and the medians compared: so that a busy machine is busy for all.
-	var empty float64
-	for _, w := range ways {
-		slices.Sort(w.took)
-		median := float64(w.took[len(w.took)/2])
-		if empty == 0 {
-			empty = median
-		}
-		b.ReportMetric(median/1e3, w.name+"-µs")
-		b.ReportMetric(median/empty, w.name+"/empty")
-	}
-	b.ReportMetric(0, "ns/op") // of all together: says nothing
+	return path
 }

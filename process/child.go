@@ -56,9 +56,9 @@ type child struct {
 	control *os.File
 	parent  *ParentProcess
 	call    func(context.Context) error
+	ctx     context.Context // the function's
 	cancel  context.CancelCauseFunc
-
-	interrupts <-chan chan os.Signal // see catchInterrupts
+	armed   chan struct{} // closed once SIGINT is caught
 }
 
 // join takes the inherited descriptors and the parent's hello.
@@ -72,7 +72,9 @@ func join(value string) (*child, error) {
 		return nil, err
 	}
 	adoptCrashPipe(m.crashFD)
-	c := &child{control: control, interrupts: catchInterrupts()}
+	c := &child{control: control, armed: make(chan struct{})}
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	go c.catchInterrupt()
 	if err := c.accept(m.depth); err != nil {
 		c.send(msgRefuse, refusalOf(err))
 		return nil, err
@@ -128,12 +130,8 @@ func (c *child) accept(depth int) error {
 
 // run runs the function and ends the process.
 func (c *child) run() {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	c.cancel = cancel
-	if interrupts := <-c.interrupts; interrupts != nil {
-		go c.heedInterrupt(interrupts)
-	}
-	c.send(msgReady, nil)
+	<-c.armed
+	writeFrame(c.control, msgReady, nil, nil) // does not wait: it is the first
 	go c.obey()
 
 	defer func() {
@@ -143,11 +141,11 @@ func (c *child) run() {
 			c.fail(errors.New("function called runtime.Goexit"))
 		}
 	}()
-	err := c.call(ctx)
+	err := c.call(c.ctx)
 	if err == nil {
 		os.Exit(0)
 	}
-	if sig := asked(ctx, err); sig != 0 {
+	if sig := asked(c.ctx, err); sig != 0 {
 		c.sendReport(err)
 		raise(sig)
 	}
@@ -179,27 +177,18 @@ func (c *child) obey() {
 	os.Exit(exitOrphan)
 }
 
-// catchInterrupts begins to catch SIGINT, and sends the channel to which the
-// signals go once that is so. It takes as long as making a thread does, which
-// the caller spends in another way. A process that ignores SIGINT (nohup, or
-// & in a shell script) goes on ignoring it: the channel is nil.
-func catchInterrupts() <-chan chan os.Signal {
-	caught := make(chan chan os.Signal, 1)
+// catchInterrupt makes the first SIGINT cancel the context. The next one
+// kills, as without us. To begin with it takes as long as making a thread does,
+// which the child spends in another way. A process that ignores SIGINT (nohup,
+// or & in a shell script) goes on ignoring it.
+func (c *child) catchInterrupt() {
 	if signal.Ignored(os.Interrupt) {
-		caught <- nil
-		return caught
+		close(c.armed)
+		return
 	}
-	go func() {
-		interrupts := make(chan os.Signal, 1)
-		signal.Notify(interrupts, os.Interrupt)
-		caught <- interrupts
-	}()
-	return caught
-}
-
-// heedInterrupt makes the first SIGINT cancel the context. The next one kills,
-// as without us.
-func (c *child) heedInterrupt(interrupts chan os.Signal) {
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	close(c.armed)
 	<-interrupts
 	signal.Stop(interrupts)
 	c.cancel(ErrInterrupted)

@@ -37,7 +37,7 @@ type ExitError struct {
 	// OOM says that the process was killed by SIGKILL, not by this one, and
 	// that the kernel's out-of-memory killer has killed some process of its
 	// control group (or, where that is unknown, of the machine) since the
-	// start: a hint, not a proof. Always false elsewhere than on Linux.
+	// start, or in the second before: a hint, not a proof. Always false elsewhere than on Linux.
 	OOM bool
 
 	Rusage Rusage

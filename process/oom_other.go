@@ -2,5 +2,6 @@
 
 package process
 
-func oomCounter(string) string { return "" }
-func oomKills(string) int64    { return -1 }
+func oomCounter(string) string    { return "" }
+func oomKills(string) int64       { return -1 }
+func oomKillsBefore(string) int64 { return -1 }

@@ -39,7 +39,7 @@ func (p *Process) reply(err error) {
 // goroutine that waits for it.
 func (p *Process) reap(pidfd int, control *lastReader, outputs []output, cgroup string) {
 	p.ooms = oomCounter(cgroup)
-	p.oom = oomKills(p.ooms) // takes a while, which the child needs, too
+	p.oom = oomKillsBefore(p.ooms)
 	var state *os.ProcessState
 	var err error
 	if awaitExit(p.pid, pidfd) {
