@@ -5,6 +5,7 @@ package process_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -121,8 +122,10 @@ func TestGraces(t *testing.T) {
 	expectLine(t, out, "running")
 	p.Terminate()
 	expectLine(t, out, "terminated") // without the default Grace's 2 s
-	if !p.Alive() {
+	select {
+	case <-p.Done():
 		t.Error("killed before its KillGrace")
+	case <-time.After(50 * time.Millisecond): // many a Grace
 	}
 	p.Kill()
 	expectCode(t, p, -9)
@@ -155,6 +158,22 @@ func TestInterrupt(t *testing.T) {
 	})
 	expectCode(t, p, -2)
 }
+
+// SIGINT is caught from the function's first instruction on.
+func TestInterruptAtOnce(t *testing.T) {
+	for range 20 {
+		expectCode(t, mustStart(t, interruptMyself, struct{}{}, nil), 0)
+	}
+}
+
+var interruptMyself = process.Register("interrupt myself", func(ctx context.Context, _ struct{}) error {
+	syscall.Kill(os.Getpid(), syscall.SIGINT)
+	<-ctx.Done()
+	if err := context.Cause(ctx); err != process.ErrInterrupted {
+		return fmt.Errorf("cancelled for %v", err)
+	}
+	return nil
+})
 
 func TestIgnoredInterrupt(t *testing.T) {
 	expectCode(t, mustStart(t, nohup, struct{}{}, nil), 0)

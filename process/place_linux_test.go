@@ -129,6 +129,23 @@ func TestCPUs(t *testing.T) {
 	}
 }
 
+// narrow is content with one processor from now on.
+var narrow = process.Register("narrow", func(context.Context, struct{}) error {
+	var set unix.CPUSet
+	set.Set(ownCPUs()[0])
+	if err := unix.SchedSetaffinity(os.Getpid(), &set); err != nil {
+		return err
+	}
+	if n := process.NumCPU(); n != 1 {
+		return fmt.Errorf("%d processors", n)
+	}
+	return nil
+})
+
+func TestNumCPUIsThatOfNow(t *testing.T) {
+	expectCode(t, mustStart(t, narrow, struct{}{}, nil), 0)
+}
+
 // withoutProcs is the environment without GOMAXPROCS.
 func withoutProcs() []string {
 	return slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "GOMAXPROCS=") })

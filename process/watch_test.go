@@ -111,6 +111,9 @@ func TestWatchEnds(t *testing.T) {
 	for range process.Watch(ctx, 0) {
 		t.Error("a change with a context that is done")
 	}
+	unused, cancel := context.WithCancel(t.Context())
+	process.Watch(unused, 0)
+	cancel()
 	shmtest.Until(t, "no watcher is left", func() bool { return process.Watchers() == 0 })
 
 	// What happens between the call and the loop is not lost.

@@ -95,7 +95,11 @@ func (s *servant) do(verb, name string, n int, flag bool) (err error) {
 	case "wait": // puts one more, and says ok before that is done
 		go s.q.Put(ctx, Job{})
 	case "take": // takes one, and says ok before that is done
-		go s.q.Get(ctx)
+		cancellable, cancel := context.WithCancel(ctx) // other than ctx: it is waited for in another way
+		go func() {
+			defer cancel()
+			s.q.Get(cancellable)
+		}()
 	case "spin": // computes, and says ok before that
 		go func() {
 			for n := 0; ; n++ {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -117,6 +118,10 @@ func TestPsWaits(t *testing.T) {
 	}
 	writer.do("change") // and says so before that is done
 	waits(writer, wait{"app", "lock", 1})
+	p = procOf(t, decode[processList](t, "ps"), reader.pid())
+	if h := p.held("app"); h.Locks != 128 {
+		t.Errorf("holds %+v, when somebody waits for one", h)
+	}
 	if p := procOf(t, decode[processList](t, "ps"), writer.pid()); len(p.Holds) > 0 {
 		t.Errorf("holds %+v", p.Holds)
 	}
@@ -280,17 +285,29 @@ func TestPsDamaged(t *testing.T) {
 	fails(t, cli.Failure, "no such file or directory", "ps", "--dir", dir+"/none")
 }
 
-// A process that may not be looked at closely is listed all the same.
-func TestPsOtherProgram(t *testing.T) {
+// What a stranger's environment says is not believed.
+func TestPsStrangers(t *testing.T) {
 	clitest.UseDir(t, "shmctl-test-")
-	cmd := exec.Command("sleep", "1000000")
-	cmd.Env = append(os.Environ(), "SHMKIT_PROCESS=nonsense:depth=1x:parent=-7")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	start := func(marker string) int {
+		t.Helper()
+		cmd := exec.Command("sleep", "1000000")
+		cmd.Env = append(os.Environ(), "SHMKIT_PROCESS="+marker)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			cmd.Process.Kill()
+			cmd.Wait()
+		})
+		return cmd.Process.Pid
 	}
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-	if l := decode[processList](t, "ps", "--all"); slices.ContainsFunc(l.Processes, func(p proc) bool { return p.PID == cmd.Process.Pid }) {
+	nonsense := start("nonsense:depth=1x:parent=-7")
+	orphan := start(fmt.Sprint("v2:depth=1:crash=4:parent=", nonsense)) // which lives, and is not its parent
+	l := decode[processList](t, "ps", "--all")
+	if slices.ContainsFunc(l.Processes, func(p proc) bool { return p.PID == nonsense }) {
 		t.Errorf("no child of ours is listed: %+v", l.Processes)
+	}
+	if p := procOf(t, l, orphan); !p.Orphan || p.Parent != 0 || p.Name != "sleep" {
+		t.Errorf("%+v", p)
 	}
 }
