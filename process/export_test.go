@@ -5,10 +5,25 @@ import "time"
 // What the tests of single pieces need.
 func OOMKills() int64 { return oomKills(oomCounter("")) }
 
-// StateOfSamples judges a process from two looks at it.
-func StateOfSamples(threads string, ran, ranBefore, between time.Duration) State {
-	before := sample{at: time.Unix(1000, 0), ran: ranBefore, timed: true}
-	return sample{at: before.at.Add(between), threads: []byte(threads), ran: ran, timed: true}.state(before)
+// A Look is a look at a process: a letter and a processor time for each thread.
+type Look struct {
+	After   time.Duration // since the first
+	Threads string
+	Ran     []time.Duration
+}
+
+// StateAfter judges a process by looks at it.
+func StateAfter(looks ...Look) State {
+	var seen sample
+	for _, l := range looks {
+		now := sample{at: time.Unix(1000, 0).Add(l.After)}
+		for i := range l.Threads {
+			now.threads = append(now.threads, thread{id: i, state: l.Threads[i], ran: l.Ran[i]})
+		}
+		now.follow(&seen)
+		seen = now
+	}
+	return seen.state()
 }
 
 // Tail returns what is kept of the writes.

@@ -1,7 +1,7 @@
 package process
 
 import (
-	"bytes"
+	"slices"
 	"time"
 )
 
@@ -11,7 +11,7 @@ type State int
 // States, in the order of a life.
 const (
 	Created State = iota // started, but has not acknowledged its function yet
-	Ready                // runnable, but has got no processor since State looked last
+	Ready                // runnable, but gets no processor
 	Running              // on a processor, or runnable
 	Blocked              // all its threads sleep, or wait for a device
 	Stopped              // by a signal (SIGSTOP, SIGTSTP) or a debugger
@@ -33,8 +33,8 @@ func (s State) String() string {
 //
 // On Linux it comes from the states of all the process's threads. The kernel
 // does not tell a thread that runs from one that waits for a processor. So
-// State compares processor time with its own previous call: Ready is said
-// only if that was at least 20 ms ago and the process has got none since.
+// State remembers what it has seen: Ready is said only if every runnable thread was
+// seen runnable at least 20 ms ago and has got no processor time since.
 // On other systems a living process is said to be Running.
 func (p *Process) State() State {
 	p.mu.Lock()
@@ -55,7 +55,8 @@ func StateOf(pid int) (s State, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	return now.state(sample{}), true
+	now.follow(&sample{})
+	return now.state(), true
 }
 
 // look judges what the kernel says now by what it said when seen was taken, and
@@ -77,37 +78,58 @@ func (p *Process) look(seen *sample) State {
 	if !ok {
 		return Running
 	}
-	s := now.state(*seen)
+	now.follow(seen)
 	*seen = now
-	return s
+	return now.state()
 }
 
 // sample is what the kernel says about a process at one moment.
 type sample struct {
 	at      time.Time
-	threads []byte        // a letter each as in proc(5), the first thread's first
-	ran     time.Duration // processor time of its living threads
-	timed   bool          // ran is known
+	threads []thread // the first thread first
 }
 
-// readyAfter is how long a runnable process must have gone without processor
-// time to be called Ready: kernels account a running thread's time at
-// every tick, which is 10 ms at most.
+type thread struct {
+	id    int
+	state byte          // a letter as in proc(5)
+	ran   time.Duration // processor time; -1: unknown
+	// waits is when the thread was first seen runnable with this processor time.
+	waits time.Time
+}
+
+// readyAfter is how long a runnable thread must have gone without processor
+// time for its process to be called Ready: kernels account a running thread's
+// time at every tick, which is 10 ms at most.
 const readyAfter = 20 * time.Millisecond
 
-// state judges a sample; before is an earlier one, or zero.
-func (s sample) state(before sample) State {
-	switch {
-	case len(s.threads) == 0:
-		return Exited
-	case bytes.IndexByte(s.threads, 'R') >= 0:
-		if s.timed && before.timed && s.at.Sub(before.at) >= readyAfter && s.ran == before.ran {
-			return Ready
+// follow completes a sample by what before, an earlier one or none, tells.
+func (s *sample) follow(before *sample) {
+	for i := range s.threads {
+		t := &s.threads[i]
+		t.waits = s.at
+		for _, b := range before.threads {
+			if b.id == t.id && b.ran == t.ran && b.state == 'R' && t.state == 'R' {
+				t.waits = b.waits
+			}
 		}
-		return Running
+	}
+}
+
+// state judges a sample.
+func (s *sample) state() State {
+	if len(s.threads) == 0 {
+		return Exited
+	}
+	if i := slices.IndexFunc(s.threads, func(t thread) bool { return t.state == 'R' }); i >= 0 {
+		if slices.ContainsFunc(s.threads[i:], func(t thread) bool {
+			return t.state == 'R' && (t.ran < 0 || s.at.Sub(t.waits) < readyAfter)
+		}) {
+			return Running
+		}
+		return Ready
 	}
 	for _, t := range s.threads {
-		switch t {
+		switch t.state {
 		case 'Z', 'X', 'x': // a thread that has ended, which the first may do before the others
 		case 'T', 't':
 			return Stopped

@@ -11,21 +11,19 @@ import (
 // does not show them.
 func takeSample(pid int) (sample, bool) {
 	dir := "/proc/" + strconv.Itoa(pid) + "/task/"
-	s := sample{at: time.Now(), timed: true}
-	threads, err := os.ReadDir(dir) // sorted by name: a longer number may come before the leader's
+	s := sample{at: time.Now()}
+	entries, err := os.ReadDir(dir) // sorted by name: a longer number may come before the leader's
 	if err != nil {
 		return s, false
 	}
-	for _, t := range threads {
-		letter, ok := threadState(dir + t.Name())
-		if !ok {
+	for _, e := range entries {
+		id, err := strconv.Atoi(e.Name())
+		letter, ok := threadState(dir + e.Name())
+		if err != nil || !ok {
 			continue // the thread has ended since
 		}
-		ran, ok := threadTime(dir + t.Name())
-		s.ran += ran
-		s.timed = s.timed && ok
-		s.threads = append(s.threads, letter)
-		if t.Name() == strconv.Itoa(pid) {
+		s.threads = append(s.threads, thread{id: id, state: letter, ran: threadTime(dir + e.Name())})
+		if id == pid {
 			last := len(s.threads) - 1
 			s.threads[0], s.threads[last] = s.threads[last], s.threads[0]
 		}
@@ -47,14 +45,17 @@ func threadState(dir string) (byte, bool) {
 	return b[i+2], true
 }
 
-// threadTime returns the first field of a thread's schedstat file, which
-// kernels without scheduler statistics lack.
-func threadTime(dir string) (time.Duration, bool) {
+// threadTime returns the first field of a thread's schedstat file, -1 where the
+// kernel has no scheduler statistics.
+func threadTime(dir string) time.Duration {
 	b, err := os.ReadFile(dir + "/schedstat")
 	if err != nil {
-		return 0, false
+		return -1
 	}
 	field, _, _ := bytes.Cut(b, []byte(" "))
 	ns, err := strconv.ParseInt(string(field), 10, 64)
-	return time.Duration(ns), err == nil
+	if err != nil {
+		return -1
+	}
+	return time.Duration(ns)
 }

@@ -49,30 +49,43 @@ func TestState(t *testing.T) {
 	expectCode(t, p, 0)
 }
 
-func TestStateFromSamples(t *testing.T) {
+func TestStateFromLooks(t *testing.T) {
 	const ms = time.Millisecond
+	at := func(after time.Duration, threads string, ran ...time.Duration) process.Look {
+		for len(ran) < len(threads) {
+			ran = append(ran, 0)
+		}
+		return process.Look{After: after, Threads: threads, Ran: ran}
+	}
 	for _, tt := range []struct {
-		threads              string
-		ran, before, between time.Duration
-		want                 process.State
+		what  string
+		looks []process.Look
+		want  process.State
 	}{
-		{"S", 5, 5, time.Second, process.Blocked},
-		{"SDI", 5, 5, time.Second, process.Blocked},
-		{"SSR", 6, 5, time.Second, process.Running},
-		{"RSS", 5, 5, time.Second, process.Ready},
-		{"RSS", 5, 5, 19 * ms, process.Running},
-		{"TTT", 5, 5, time.Second, process.Stopped},
-		{"tSS", 5, 5, time.Second, process.Stopped},
-		{"TRT", 6, 5, time.Second, process.Running}, // not all have stopped yet
-		{"Z", 5, 5, time.Second, process.Zombie},
-		{"X", 5, 5, time.Second, process.Zombie},
-		{"ZSS", 5, 5, time.Second, process.Blocked}, // the first thread has ended, the process has not
-		{"ZTT", 5, 5, time.Second, process.Stopped},
-		{"ZR", 6, 5, time.Second, process.Running},
-		{"", 0, 0, 0, process.Exited},
+		{"asleep", []process.Look{at(0, "S")}, process.Blocked},
+		{"waits for a device", []process.Look{at(0, "SDI")}, process.Blocked},
+		{"runs", []process.Look{at(0, "SSR", 0, 0, 5), at(time.Second, "SSR", 0, 0, 6)}, process.Running},
+		{"runnable at the only look", []process.Look{at(0, "R")}, process.Running},
+		{"waits", []process.Look{at(0, "RSS"), at(20*ms, "RSS")}, process.Ready},
+		{"does not wait for long yet", []process.Look{at(0, "RSS"), at(19*ms, "RSS")}, process.Running},
+		{"waits, and is looked at often", []process.Look{at(0, "R"), at(7*ms, "R"), at(14*ms, "R"), at(21*ms, "R")}, process.Ready},
+		{"has run and waits again", []process.Look{at(0, "R"), at(15*ms, "R", 1), at(30*ms, "R", 1)}, process.Running},
+		{"was asleep a moment ago", []process.Look{at(0, "S"), at(time.Second, "R")}, process.Running},
+		{"waits, another thread has run", []process.Look{at(0, "RS"), at(time.Second, "RS", 0, 3)}, process.Ready},
+		{"one waits, one runs", []process.Look{at(0, "RR"), at(time.Second, "RR", 0, 3)}, process.Running},
+		{"times are unknown", []process.Look{at(0, "R", -1), at(time.Second, "R", -1)}, process.Running},
+		{"stopped", []process.Look{at(0, "TTT")}, process.Stopped},
+		{"traced", []process.Look{at(0, "tSS")}, process.Stopped},
+		{"not all have stopped yet", []process.Look{at(0, "TRT")}, process.Running},
+		{"zombie", []process.Look{at(0, "Z")}, process.Zombie},
+		{"dead", []process.Look{at(0, "X")}, process.Zombie},
+		{"its first thread has ended", []process.Look{at(0, "ZSS")}, process.Blocked},
+		{"its first thread has ended, it is stopped", []process.Look{at(0, "ZTT")}, process.Stopped},
+		{"its first thread has ended, another runs", []process.Look{at(0, "ZR")}, process.Running},
+		{"gone", []process.Look{at(0, "")}, process.Exited},
 	} {
-		if got := process.StateOfSamples(tt.threads, tt.ran, tt.before, tt.between); got != tt.want {
-			t.Errorf("threads %q, ran %v → %v in %v: %v, want %v", tt.threads, tt.before, tt.ran, tt.between, got, tt.want)
+		if got := process.StateAfter(tt.looks...); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.what, got, tt.want)
 		}
 	}
 }

@@ -15,9 +15,9 @@ type Change struct {
 	At      time.Time // when it was seen
 }
 
-// watchEvery is the time between two looks at the kernel's states. With less
-// than readyAfter nothing could be called Ready.
-const watchEvery = readyAfter
+// watchEvery is the time between two looks at the kernel's states, if nobody
+// says another.
+const watchEvery = 20 * time.Millisecond
 
 // Watch returns the changes of the states of this process's children: of those
 // that there are, whose present state comes first, and of those that are

@@ -65,7 +65,7 @@ func run(ctx context.Context) error {
 	}
 	defer orders.Close()
 	where := []int{0}
-	t, err := traveller.Start(ctx, struct{}{}, &process.Options{Name: "traveller", Stdin: in, CPUs: where, Nice: 10})
+	t, err := traveller.Start(ctx, struct{}{}, &process.Options{Name: "traveller", Stdin: in, CPUs: where, Nice: 15})
 	in.Close()
 	if err != nil {
 		return err
