@@ -25,9 +25,10 @@
 //
 // # Crash safety
 //
-// What a killed test run leaves is removed by the next one, or by a reboot: the
-// segments are in a directory of the temporary or shared-memory file system.
-// Its children end by themselves, as those of any program do.
+// A test run that is killed, or ends by a panic or its time limit, leaves its
+// directories, whose names begin with "shmtest-", in /dev/shm or among the
+// temporary files. Nothing removes them but a hand or a reboot. Its children end
+// by themselves, as those of any program do.
 //
 // # Limits
 //
