@@ -58,7 +58,6 @@ type child struct {
 	call    func(context.Context) error
 	ctx     context.Context // the function's
 	cancel  context.CancelCauseFunc
-	armed   chan struct{} // closed once SIGINT is caught
 }
 
 // join takes the inherited descriptors and the parent's hello.
@@ -72,9 +71,9 @@ func join(value string) (*child, error) {
 		return nil, err
 	}
 	adoptCrashPipe(m.crashFD)
-	c := &child{control: control, armed: make(chan struct{})}
+	c := &child{control: control}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
-	go c.catchInterrupt()
+	c.catchInterrupt()
 	if err := c.accept(m.depth); err != nil {
 		c.send(msgRefuse, refusalOf(err))
 		return nil, err
@@ -130,7 +129,6 @@ func (c *child) accept(depth int) error {
 
 // run runs the function and ends the process.
 func (c *child) run() {
-	<-c.armed
 	writeFrame(c.control, msgReady, nil, nil) // does not wait: it is the first
 	go c.obey()
 
@@ -178,20 +176,19 @@ func (c *child) obey() {
 }
 
 // catchInterrupt makes the first SIGINT cancel the context. The next one
-// kills, as without us. To begin with it takes as long as making a thread does,
-// which the child spends in another way. A process that ignores SIGINT (nohup,
-// or & in a shell script) goes on ignoring it.
+// kills, as without us. A process that ignores SIGINT (nohup, or & in a shell
+// script) goes on ignoring it.
 func (c *child) catchInterrupt() {
 	if signal.Ignored(os.Interrupt) {
-		close(c.armed)
 		return
 	}
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
-	close(c.armed)
-	<-interrupts
-	signal.Stop(interrupts)
-	c.cancel(ErrInterrupted)
+	go func() {
+		<-interrupts
+		signal.Stop(interrupts)
+		c.cancel(ErrInterrupted)
+	}()
 }
 
 // asked returns the signal that stands for the reason why ctx is cancelled,
