@@ -101,8 +101,7 @@ func (p *Process) spawn(o *Options, id *identity) (piped bool, err error) {
 	}
 	p.proc = cmd.Process
 	p.pid = cmd.Process.Pid
-	children.add(p)
-	watchers.tell(p, Created)
+	watchers.born(p)
 	if feed != nil {
 		p.feed = feed
 		go func() {

@@ -65,22 +65,23 @@ func (p *Process) look(seen *sample) State {
 	if !p.Alive() {
 		return Exited
 	}
-	if !p.acknowledged.Load() {
-		return Created
-	}
 	// The lock keeps the pid the child's.
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reaped {
 		return Exited
 	}
-	now, ok := takeSample(p.pid)
-	if !ok {
-		return Running
+	state := Running
+	if now, ok := takeSample(p.pid); ok {
+		now.follow(seen)
+		*seen = now
+		state = now.state()
 	}
-	now.follow(seen)
-	*seen = now
-	return now.state()
+	// It may have ended before its acknowledgement is read.
+	if state != Zombie && !p.acknowledged.Load() {
+		return Created
+	}
+	return state
 }
 
 // sample is what the kernel says about a process at one moment.

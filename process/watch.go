@@ -32,9 +32,6 @@ const watchEvery = 20 * time.Millisecond
 // that the loop has not come to yet are kept. There may be several watches.
 func Watch(ctx context.Context, every time.Duration) iter.Seq[Change] {
 	w := newWatcher(ctx, nil)
-	for _, p := range Children() {
-		w.known[p] = &sight{state: -1}
-	}
 	return func(yield func(Change) bool) { w.run(ctx, every, yield) }
 }
 
@@ -60,10 +57,23 @@ type watcherList struct {
 	all []*watcher
 }
 
+// born makes p one of the children and tells that it is Created in one step: a
+// watch that begins at that moment finds it or hears of it, and not both.
+func (l *watcherList) born(p *Process) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	children.add(p)
+	l.tellLocked(p, Created)
+}
+
 // tell is called at those changes that this process brings about or hears of.
 func (l *watcherList) tell(p *Process, s State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.tellLocked(p, s)
+}
+
+func (l *watcherList) tellLocked(p *Process, s State) {
 	for _, w := range l.all {
 		if w.only == nil || w.only == p {
 			w.hear(Change{p, s, time.Now()})
@@ -71,10 +81,16 @@ func (l *watcherList) tell(p *Process, s State) {
 	}
 }
 
+// add begins a watch. One of all children knows those that there are.
 func (l *watcherList) add(w *watcher) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all = append(l.all, w)
+	if w.only == nil {
+		for _, p := range Children() {
+			w.known[p] = &sight{state: -1}
+		}
+	}
 }
 
 func (l *watcherList) remove(w *watcher) {
@@ -180,10 +196,6 @@ func (w *watcher) note(c Change) bool {
 	was := s.state
 	if c.State == Exited {
 		delete(w.known, c.Process)
-	}
-	// A child that was looked at before word of its start came.
-	if c.State == Created && was > Created {
-		return false
 	}
 	s.state = c.State
 	return c.State != was
