@@ -131,9 +131,11 @@ func testExitCodes(t *testing.T) {
 }
 
 func testDeferred(t *testing.T) {
-	p, out := lines(t, fail, "x", quiet)
-	expectLine(t, out, "deferred")
-	expectCode(t, p, 1)
+	for text, code := range map[string]int{"": 0, "x": 1} {
+		p, out := lines(t, fail, text, quiet)
+		expectLine(t, out, "deferred")
+		expectCode(t, p, code)
+	}
 }
 
 func testFlags(t *testing.T) {

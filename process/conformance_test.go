@@ -154,6 +154,7 @@ func testInterrupt(t *testing.T) {
 	p, out := lines(t, polite, "error", &process.Options{Grace: time.Hour})
 	expectLine(t, out, "running")
 	p.Signal(os.Interrupt)
+	expectLine(t, out, process.ErrInterrupted.Error())
 	expectCode(t, p, -2)
 }
 

@@ -141,6 +141,9 @@ var (
 	})
 	fail = process.Register("fail", func(_ context.Context, text string) error {
 		defer fmt.Println("deferred")
+		if text == "" {
+			return nil
+		}
 		return errors.New(text)
 	})
 	crash = process.Register("crash", func(_ context.Context, how string) error {

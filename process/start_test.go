@@ -166,6 +166,9 @@ func TestMismatch(t *testing.T) {
 	if errors.Is(err, process.ErrHandshake) {
 		t.Errorf("%v is ErrHandshake too", err)
 	}
+	if left := process.Children(); len(left) > 0 {
+		t.Errorf("%v has been started in vain, and is there", left)
+	}
 }
 
 func TestEnvironment(t *testing.T) {

@@ -70,6 +70,7 @@ func TestWatchOne(t *testing.T) {
 	in.Close()
 	changes := follow(t.Context(), p)
 	await(t, changes, process.Blocked)
+	expectCode(t, mustStart(t, idle, struct{}{}, nil), 0) // another's end does not end the watch
 	hold.WriteString("x")
 	await(t, changes, process.Running)
 	hold.WriteString("x")

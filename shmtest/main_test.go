@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -179,6 +180,16 @@ func TestCheckLeaks(t *testing.T) {
 	}).expect(t, true, "TestCheckLeaks")
 	close(end)
 
+	if f := run(t, func(f *fake) { // whatever a test that has failed leaves is no news
+		shmtest.CheckLeaks(f)
+		f.Errorf("for another reason")
+		if block, err := shm.Create("kept again", 100, nil); err == nil {
+			t.Cleanup(func() { block.Close() })
+		}
+	}); len(f.log) != 1 {
+		t.Errorf("%q", f.log)
+	}
+
 	run(t, func(f *fake) { // a child that the clean-up ends
 		shmtest.CheckLeaks(f)
 		shmtest.Start(f, idle, struct{}{}, nil)
@@ -195,7 +206,9 @@ func TestStart(t *testing.T) {
 	}).expect(t, false, "greet: hello world")
 	run(t, func(f *fake) { shmtest.Wait(f, shmtest.Start(f, greet, "world", nil)) }).expect(t, false, "greet: no newline")
 	run(t, func(f *fake) { shmtest.Wait(f, shmtest.Start(f, fail, "no luck", nil)) }).expect(t, true, "exit code 1: no luck")
-	run(t, func(f *fake) { shmtest.Wait(f, shmtest.Start(f, fail, "panic", nil)) }).expect(t, true, "goroutine 1")
+	run(t, func(f *fake) {
+		shmtest.Wait(f, shmtest.Start(f, fail, "panic", &process.Options{Stderr: io.Discard, StderrTail: -1}))
+	}).expect(t, true, "goroutine 1")
 	run(t, func(f *fake) { shmtest.WaitCode(f, shmtest.Start(f, fail, "x", nil), 1) }).expect(t, false, "")
 	run(t, func(f *fake) { shmtest.WaitCode(f, shmtest.Start(f, fail, "x", nil), 7) }).expect(t, true, "ended with code 1, want 7")
 	run(t, func(f *fake) { shmtest.Start(f, idle, struct{}{}, &process.Options{Grace: -1}) }).expect(t, true, "negative Grace")
