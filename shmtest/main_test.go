@@ -183,9 +183,11 @@ func TestCheckLeaks(t *testing.T) {
 	if f := run(t, func(f *fake) { // whatever a test that has failed leaves is no news
 		shmtest.CheckLeaks(f)
 		f.Errorf("for another reason")
-		if block, err := shm.Create("kept again", 100, nil); err == nil {
-			t.Cleanup(func() { block.Close() })
+		block, err := shm.Create("kept-again", 100, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
+		t.Cleanup(func() { block.Close() })
 	}); len(f.log) != 1 {
 		t.Errorf("%q", f.log)
 	}

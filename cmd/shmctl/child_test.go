@@ -100,6 +100,8 @@ func (s *servant) do(verb, name string, n int, flag bool) (err error) {
 			defer cancel()
 			s.q.Get(cancellable)
 		}()
+	case "drain": // waits until all is done, and says ok before that
+		go s.q.Join(ctx)
 	case "spin": // computes, and says ok before that
 		go func() {
 			for n := 0; ; n++ {

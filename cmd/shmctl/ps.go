@@ -20,8 +20,8 @@ func (a *app) psCommand() *cobra.Command {
 and children as package process has started them, as a tree: state, processor time,
 memory, and how many segments each has open; what its threads sleep for; and what it
 holds that others may have to wait for: records that it is writing or reading,
-exclusive roles, locks, a pool's task. A process that died and whose slot nobody
-has cleaned up yet is "dead". With --all it shows every process that package
+exclusive roles, locks of dicts, a pool's task. A process that died and whose slot
+nobody has cleaned up yet is "dead". With --all it shows every process that package
 process has started for this user.
 
 With --watch it shows them again after each interval, with the share of a

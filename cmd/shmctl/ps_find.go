@@ -105,7 +105,7 @@ func (p *proc) hold(h *holding) {
 	o.Roles = append(slices.Clip(o.Roles), h.Roles...)
 	o.Reserved += h.Reserved
 	o.Borrowed += h.Borrowed
-	o.Locks += h.Locks
+	o.DictLocks += h.DictLocks
 	o.Task = cmp.Or(o.Task, h.Task)
 }
 

@@ -67,7 +67,7 @@ func (u *segmentUse) read(i *shm.Inspection) {
 		}
 	case manager.Kind:
 		if _, err := manager.Inspect(i); err == nil {
-			u.locks(i.Body())
+			u.dictLocks(i.Body())
 		}
 	}
 }
@@ -108,13 +108,13 @@ func (u *segmentUse) pool(r *pool.Report) {
 	}
 }
 
-// locks counts the locks of a manager by their holders: the first word of each
+// dictLocks counts the locks of a manager's dicts by their holders: the first word of each
 // stripe is the holder's slot + 1, and a bit of its waiters.
-func (u *segmentUse) locks(body []byte) {
+func (u *segmentUse) dictLocks(body []byte) {
 	const stripe, waiters = 256, 1 << 31
 	for at := managerHead; at < managerHead+managerStripes && at+4 <= len(body); at += stripe {
 		if w := binary.NativeEndian.Uint32(body[at:]) &^ waiters; w != 0 {
-			u.of(int(w)-1).Locks++
+			u.of(int(w)-1).DictLocks++
 		}
 	}
 }

@@ -42,20 +42,20 @@ type proc struct {
 // any, where shmctl may not look into the process.
 type wait struct {
 	Segment string `json:"segment"`
-	For     string `json:"for"` // "record", "room" or "idle" (Join) of a queue, "lock" of a manager; else "change"
+	For     string `json:"for"` // "record", "room" or "idle" (Join) of a queue, "dict lock" of a manager; else "change"
 	Threads int    `json:"threads"`
 }
 
 // A holding is what a process has of a segment that others may have to wait for.
 type holding struct {
-	Segment  string   `json:"segment"`
-	Roles    []string `json:"roles"`    // of a queue: "producer", "consumer"
-	Reserved int      `json:"reserved"` // of its 16 oldest records held: being written
-	Borrowed int      `json:"borrowed"` // of the same: being read
-	Locks    int      `json:"locks"`    // of a manager
-	Task     string   `json:"task"`     // of a pool: the function that it runs; "": none
+	Segment   string   `json:"segment"`
+	Roles     []string `json:"roles"`      // of a queue: "producer", "consumer"
+	Reserved  int      `json:"reserved"`   // of its 16 oldest records held: being written
+	Borrowed  int      `json:"borrowed"`   // of the same: being read
+	DictLocks int      `json:"dict_locks"` // of a manager: those under which the entries of its dicts change
+	Task      string   `json:"task"`       // of a pool: the function that it runs; "": none
 }
 
 func (h *holding) none() bool {
-	return len(h.Roles) == 0 && h.Reserved == 0 && h.Borrowed == 0 && h.Locks == 0 && h.Task == ""
+	return len(h.Roles) == 0 && h.Reserved == 0 && h.Borrowed == 0 && h.DictLocks == 0 && h.Task == ""
 }

@@ -78,8 +78,8 @@ func (p *proc) holds() string {
 		if h.Borrowed > 0 {
 			what = append(what, "reads "+plural(h.Borrowed, "record"))
 		}
-		if h.Locks > 0 {
-			what = append(what, plural(h.Locks, "lock"))
+		if h.DictLocks > 0 {
+			what = append(what, plural(h.DictLocks, "dict lock"))
 		}
 		if h.Task != "" {
 			what = append(what, "runs "+h.Task)

@@ -106,20 +106,24 @@ func TestPsWaits(t *testing.T) {
 	if table := ok(t, "ps"); !strings.Contains(table, "jobs: record") || !strings.Contains(table, "jobs: sole producer + sole consumer") {
 		t.Errorf("%s", table)
 	}
+	reader.do("queue steps 4096")
+	reader.do("put - 1")
+	reader.do("drain") // waits for what nobody does
+	waits(reader, wait{"steps", "idle", 1})
 	reader.do("manager app 5")
 	writer.do("join app")
 	lockAll(t, dir, "app") // as if the reader had them all
 	p = procOf(t, decode[processList](t, "ps"), reader.pid())
-	if h := p.held("app"); h.Locks != 128 {
+	if h := p.held("app"); h.DictLocks != 128 {
 		t.Errorf("holds %+v", h)
 	}
-	if table := ok(t, "ps"); !strings.Contains(table, "app: 128 locks") {
+	if table := ok(t, "ps"); !strings.Contains(table, "app: 128 dict locks") {
 		t.Errorf("%s", table)
 	}
 	writer.do("change") // and says so before that is done
-	waits(writer, wait{"app", "lock", 1})
+	waits(writer, wait{"app", "dict lock", 1})
 	p = procOf(t, decode[processList](t, "ps"), reader.pid())
-	if h := p.held("app"); h.Locks != 128 {
+	if h := p.held("app"); h.DictLocks != 128 {
 		t.Errorf("holds %+v, when somebody waits for one", h)
 	}
 	if p := procOf(t, decode[processList](t, "ps"), writer.pid()); len(p.Holds) > 0 {

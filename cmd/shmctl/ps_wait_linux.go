@@ -174,7 +174,7 @@ func (u *segmentUse) waitAt(offset int64) string {
 	case u.kind == ringqueue.Kind && at >= 896 && at < 1024:
 		return "idle"
 	case u.kind == manager.Kind && at >= managerHead && at < managerHead+managerStripes && at%256 == 0:
-		return "lock"
+		return "dict lock"
 	}
 	return "change"
 }
