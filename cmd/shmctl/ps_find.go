@@ -132,9 +132,7 @@ func (l *processList) arrange() {
 	tree := []proc{}
 	var grow func(parent int)
 	grow = func(parent int) {
-		branch := below[parent]
-		delete(below, parent) // whatever the system says: nobody is listed twice
-		for _, p := range branch {
+		for _, p := range below[parent] {
 			tree = append(tree, p)
 			if p.Started != nil {
 				grow(p.PID)
