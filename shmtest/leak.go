@@ -63,7 +63,7 @@ func children() map[int]string {
 }
 
 // leakPatience is how long what is about to end may take.
-const leakPatience = 500 * time.Millisecond
+const leakPatience = time.Second
 
 // leaks describes what there is more of now: as soon as there is nothing, or when
 // patience is over.
@@ -74,13 +74,9 @@ func (base *stock) leaks() []string {
 			break
 		}
 	}
-	if err := goleak.Find(base.goroutines); err != nil { // it has patience itself
-		found = append(found, err.Error())
-	}
 	return found
 }
 
-// compare looks at everything but goroutines.
 func (base *stock) compare() []string {
 	var found []string
 	found = append(found, more("process", base.children, children())...)
@@ -91,6 +87,9 @@ func (base *stock) compare() []string {
 		if !slices.Contains(base.segments, name) {
 			found = append(found, "segment "+name)
 		}
+	}
+	if err := goleak.Find(base.goroutines); err != nil {
+		found = append(found, err.Error())
 	}
 	return found
 }
