@@ -52,10 +52,15 @@ func dictMap(b *testing.B) benchMap {
 			ok, err := d.GetInto(k, v)
 			return ok && err == nil
 		},
-		set: func(k string, v *benchValue) { must(b, d.Set(k, *v)) },
+		set: func(k string, v *benchValue) {
+			if err := d.Set(k, *v); err != nil {
+				b.Fatal(err) // must would be a tenth of the time
+			}
+		},
 		add: func(k string) {
-			_, err := manager.Add(counters, k, 1)
-			must(b, err)
+			if _, err := manager.Add(counters, k, 1); err != nil {
+				b.Fatal(err)
+			}
 		},
 	}
 }
