@@ -163,6 +163,18 @@ func (a *Arena) Reclaim(ref, inc uint64) {
 	}
 }
 
+// Replaced is Linked of one block and Reclaim of another, in one go if they are of one size.
+func (a *Arena) Replaced(b Block, ref, inc uint64) {
+	if c := b.page.class; c != nil {
+		if i, ok := a.chunkOf(ref); ok && classOf(a.table[i].page.Load()) == slab+c.index {
+			c.replaced(b.page, i, ref, inc)
+			return
+		}
+	}
+	a.Linked(b)
+	a.Reclaim(ref, inc)
+}
+
 // Note tells others that a block of ref's page has been retired. It is what
 // Reclaim does for those who act for a dead process.
 func (a *Arena) Note(ref uint64) {

@@ -62,6 +62,15 @@ func (c *class) linked(p *page) {
 	c.mu.Unlock()
 }
 
+// replaced is linked, and take.
+func (c *class) replaced(p *page, chunk int, ref, inc uint64) {
+	c.mu.Lock()
+	p.inflight--
+	c.settle(p)
+	c.takeLocked(chunk, ref, inc)
+	c.mu.Unlock()
+}
+
 func (c *class) abandon(b Block) {
 	c.mu.Lock()
 	b.page.inflight--
@@ -95,9 +104,13 @@ func (c *class) newPage(chunk int) *page {
 
 // take puts a single retired block on the list, if its page is ours or nobody's.
 func (c *class) take(chunk int, ref, inc uint64) {
-	a := c.arena
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.takeLocked(chunk, ref, inc)
+	c.mu.Unlock()
+}
+
+func (c *class) takeLocked(chunk int, ref, inc uint64) {
+	a := c.arena
 	p := c.pages[chunk]
 	if p == nil {
 		if len(c.pages) >= a.keep || !a.claim(chunk) {

@@ -303,6 +303,10 @@ func (s *Store) finishReplace(l *stripe) {
 // settle ends what a committed change has used, without the lock.
 func (t *Table) settle(pl *place, d *Draft, with arena.Block) {
 	switch {
+	case !d.Empty() && pl.word != 0 && with.Ref == 0:
+		t.s.Arena.Replaced(d.block, refOf(pl.word), pl.inc)
+		d.s = nil
+		return
 	case !d.Empty():
 		t.s.Arena.Linked(d.block)
 		if with.Ref != 0 {
