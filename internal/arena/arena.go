@@ -72,7 +72,7 @@ func Open(m Memory, g Geometry, host Host) (*Arena, error) {
 	a.budget = max(1<<20, g.Chunks*ChunkSize/8)
 	a.classes = make([]class, len(blockSizes))
 	for i := range a.classes {
-		a.classes[i] = class{arena: a, index: i, size: blockSizes[i], pages: make(map[int]*page)}
+		a.classes[i] = class{arena: a, index: i, size: blockSizes[i]}
 	}
 	a.extents.arena = a
 	if a.me != 0 {

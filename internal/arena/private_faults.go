@@ -4,7 +4,6 @@ package arena
 
 import (
 	"hash/maphash"
-	"maps"
 	"slices"
 )
 
@@ -17,15 +16,15 @@ func (a *Arena) Private() uint64 {
 	h.SetSeed(privateSeed)
 	for i := range a.classes {
 		c := &a.classes[i]
-		if len(c.free) == 0 && len(c.pages) == 0 && c.limbo.n == 0 {
+		if len(c.free) == 0 && c.pages.len() == 0 && c.limbo.n == 0 {
 			continue
 		}
 		maphash.WriteComparable(&h, i)
 		for _, b := range c.free {
 			maphash.WriteComparable(&h, b.ref)
 		}
-		for _, chunk := range slices.Sorted(maps.Keys(c.pages)) {
-			maphash.WriteComparable(&h, [3]int{chunk, c.pages[chunk].nknown, c.pages[chunk].inflight})
+		for _, p := range slices.SortedFunc(c.pages.all(), func(p, q *page) int { return p.chunk - q.chunk }) {
+			maphash.WriteComparable(&h, [3]int{p.chunk, p.nknown, p.inflight})
 		}
 		maphash.WriteComparable(&h, [2]int{c.cursor, c.limbo.n})
 	}

@@ -19,10 +19,10 @@ type class struct {
 	size  int
 
 	mu     mutex
-	busy   bool          // there was an allocation since the last trim
-	free   []freeBlock   // the last one is the next to be given out
-	pages  map[int]*page // owned, by chunk
-	spare  *page         // one that is not used any more; nothing is known of it
+	busy   bool        // there was an allocation since the last trim
+	free   []freeBlock // the last one is the next to be given out
+	pages  pageSet     // owned
+	spare  *page       // one that is not used any more; nothing is known of it
 	limbo  limbo
 	cursor int // where the search for leftovers goes on
 }
@@ -86,7 +86,7 @@ func (c *class) push(ref uint64, p *page) {
 // settle disowns a page from which nothing is left to give out or to come back.
 func (c *class) settle(p *page) {
 	if p.nknown == 0 && p.inflight == 0 {
-		delete(c.pages, p.chunk)
+		c.pages.remove(p.chunk)
 		c.arena.disown(p.chunk)
 		c.spare = p
 	}
@@ -98,7 +98,7 @@ func (c *class) newPage(chunk int) *page {
 		p = &page{class: c, known: make([]uint64, (ChunkSize/c.size+63)/64)}
 	}
 	p.chunk, c.spare = chunk, nil
-	c.pages[chunk] = p
+	c.pages.add(p)
 	return p
 }
 
@@ -111,9 +111,9 @@ func (c *class) take(chunk int, ref, inc uint64) {
 
 func (c *class) takeLocked(chunk int, ref, inc uint64) {
 	a := c.arena
-	p := c.pages[chunk]
+	p := c.pages.get(chunk)
 	if p == nil {
-		if len(c.pages) >= a.keep || !a.claim(chunk) {
+		if c.pages.len() >= a.keep || !a.claim(chunk) {
 			a.note(chunk, 1)
 			return
 		}
@@ -277,18 +277,18 @@ func (c *class) ripen() bool {
 // giveBack gives back all pages of which no block is being filled. What is known of
 // them is put down as a hint.
 func (c *class) giveBack() {
-	for i, p := range c.pages {
+	for p := range c.pages.all() {
 		if p.inflight > 0 {
 			return
 		}
 		if p.nknown > 0 {
-			c.arena.note(i, p.nknown)
+			c.arena.note(p.chunk, p.nknown)
 		}
 	}
-	for i := range c.pages {
-		c.arena.disown(i)
+	for p := range c.pages.all() {
+		c.arena.disown(p.chunk)
 	}
-	clear(c.pages)
+	c.pages = pageSet{}
 	c.free, c.limbo = nil, limbo{}
 }
 

@@ -35,7 +35,7 @@ func (a *Arena) Vacate(chunk int) bool {
 	c := &a.classes[i]
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.pages[chunk]
+	p := c.pages.get(chunk)
 	switch {
 	case p != nil:
 		if p.inflight > 0 || c.limbo.n > 0 {
@@ -48,7 +48,7 @@ func (a *Arena) Vacate(chunk int) bool {
 			}
 		}
 		c.free = kept
-		delete(c.pages, chunk)
+		c.pages.remove(chunk)
 	case !a.claim(chunk):
 		return false
 	}
