@@ -80,6 +80,14 @@ func (c *Cond) attach(b []byte) (err error) {
 	return err
 }
 
+// Close ends the handle, and that of a lock of its own: see [Lock.Close].
+func (c *Cond) Close() error {
+	if own, _ := c.Locker.(*Lock); own != nil && own.object == c.object {
+		own.Close()
+	}
+	return c.part.Close()
+}
+
 // ownLock returns a handle of the condition's own lock. It is one more handle of the condition: it
 // may be in use when c is not any more.
 func (c *Cond) ownLock(b []byte) (*Lock, error) {
@@ -88,7 +96,6 @@ func (c *Cond) ownLock(b []byte) (*Lock, error) {
 		return nil, err
 	}
 	endWith(l.use, l)
-	c.use.last = l.use.end
 	return l, nil
 }
 

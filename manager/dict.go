@@ -121,6 +121,14 @@ func (d *Dict[K, V]) attach(o *object) (err error) {
 	return err
 }
 
+// Close gives this handle of the dict up. It is not needed for the sake of memory: a
+// handle that nothing refers to any more is given up by the garbage collector. Other handles of the
+// dict, in this process too, go on. The handle must not be in use, nor be used afterwards.
+func (d *Dict[K, V]) Close() error {
+	d.use.end()
+	return nil
+}
+
 // buffers are for encodings.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 

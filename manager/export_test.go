@@ -12,3 +12,6 @@ func (d *Dict[K, V]) Stripe(k K) int {
 	stripe, _ := bits.Mul64(d.m.hash(key), uint64(d.table.Stripes())) // its highest bits
 	return int(stripe)
 }
+
+// Waiting returns how many goroutines of this process wait for the semaphore.
+func Waiting(s *Semaphore) int { return s.side.Waiting() }

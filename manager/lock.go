@@ -34,6 +34,9 @@ func (p *part) begin(op string) error {
 	if err := p.m.seg.Acquire(); err != nil {
 		return wrap(op, p.name, err)
 	}
+	if p.use.closed.Load() {
+		return p.end(op, ErrClosed)
+	}
 	return nil
 }
 

@@ -360,6 +360,11 @@ func (m *space) inspectRecord(id uint64, e *dict.Entry) (r record, dying, ok boo
 	}
 }
 
+// inspectObject is inspectRecord for who only looks.
+func (m *space) inspectObject(id uint64) (r record, dying, ok bool, err error) {
+	return m.inspectRecord(id, new(dict.Entry))
+}
+
 // dying returns the word of an object's block that says whether it is being taken apart. Only the
 // collector changes it.
 func (m *space) dying(ref uint64) *atomic.Uint64 {

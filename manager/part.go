@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/shmkit/shmkit/internal/arena"
 )
@@ -68,6 +69,8 @@ type use struct {
 	m    *space
 	o    *object
 	last func() // what is to be done before; may be nil
+
+	closed atomic.Bool // the handle is
 }
 
 func (u *use) end() {
@@ -108,10 +111,10 @@ func (p *part) of() (*space, uint64) {
 	return p.m, p.object.id
 }
 
-// Close gives this handle of the object up. It is not needed for the sake of memory: a
-// handle that nothing refers to any more is given up by the garbage collector. Other handles of the
-// object, in this process too, go on. The handle must not be used afterwards.
+// Close ends the handle: operations that begin later return [ErrClosed]. Those that have begun go on,
+// and keep the object: it is given up when the handle has become garbage, which it would be without
+// Close too. Other handles of the object, in this process too, go on.
 func (p *part) Close() error {
-	p.use.end()
+	p.use.closed.Store(true)
 	return nil
 }

@@ -53,6 +53,16 @@ func (l *RLock) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
+// Close ends the handle, which gives the lock up if it has it: see [Lock.Close].
+func (l *RLock) Close() error {
+	if l.begin("close") != nil {
+		return nil // it, or the manager, is closed
+	}
+	l.part.Close()
+	l.side.Abandon()
+	return l.end("close", nil)
+}
+
 // Lock blocks until the lock is this handle's, which it is at once when it is already: see
 // [Lock.Lock]. Only the first Lock returns [ErrOwnerDied].
 func (l *RLock) Lock(ctx context.Context) error {

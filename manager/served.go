@@ -83,7 +83,7 @@ func (o *Object[T]) Load() (v T, err error) {
 // Owner returns which process is in With; false if none is. The answer may be old.
 func (o *Object[T]) Owner() (Owner, bool) { return o.lock.Owner() }
 
-// Close gives this handle of the object up: see [Dict.Close].
+// Close ends the handle: see [Lock.Close].
 func (o *Object[T]) Close() error {
 	o.lock.Close()
 	return o.part.Close()
