@@ -74,7 +74,7 @@ type piece struct {
 	at   int // in the object's words
 }
 
-// pieces returns what of an object a process can hold.
+// pieces returns what of an object processes hold and wait for.
 func (r *record) pieces() []piece {
 	switch r.kind {
 	case kindLock, kindRLock, kindValue, kindArray, kindObject: // of the latter the users' lock
@@ -83,6 +83,8 @@ func (r *record) pieces() []piece {
 		return []piece{{robust.KindRWLock, 0}}
 	case kindSemaphore:
 		return []piece{{robust.KindSemaphore, 0}}
+	case kindEvent:
+		return []piece{{robust.KindEvent, 0}}
 	case kindCond:
 		return []piece{{robust.KindMutex, 0}, {robust.KindCond, lineSize}}
 	case kindBarrier:

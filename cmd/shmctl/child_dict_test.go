@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -28,6 +29,7 @@ type dicts struct {
 	points *manager.Dict[int, Point]
 	links  *manager.Dict[string, *manager.Ref]
 	inner  *manager.Dict[string, bool]
+	lock   *manager.Lock
 }
 
 func (d *dicts) do(verb, name string, n int, flag bool) (err error) {
@@ -39,6 +41,11 @@ func (d *dicts) do(verb, name string, n int, flag bool) (err error) {
 			d.hits, err = manager.NewDict[string, int](d.m, "hits")
 		}
 		return err
+	case "lock": // lock NAME
+		if d.lock, err = manager.NewLock(d.m, name); err != nil {
+			return err
+		}
+		return d.lock.Lock(context.Background())
 	case "change": // changes an entry, and says ok before that is done
 		go d.hits.Set("x", 1)
 		return nil

@@ -321,3 +321,35 @@ type build struct {
 	Go       string `json:"go"`
 	Platform string `json:"platform"` // system/processor
 }
+
+// A lockList is what locks prints.
+type lockList struct {
+	Dir   string `json:"dir"`
+	Locks []lock `json:"locks"`
+}
+
+// A lock is an object that processes synchronise with.
+type lock struct {
+	Manager string      `json:"manager"`
+	ID      uint64      `json:"id"`
+	Name    string      `json:"name"`    // "": it has none
+	Kind    string      `json:"kind"`    // "lock", "semaphore", …
+	State   string      `json:"state"`   // in words
+	Holder  *owner      `json:"holder"`  // who has it for itself; null: nobody
+	Since   *time.Time  `json:"since"`   // when the holder got it, to a second
+	Token   uint64      `json:"token"`   // the holder's fencing token
+	Depth   int         `json:"depth"`   // of a recursive lock: locks without their unlocks
+	Died    bool        `json:"died"`    // an owner has died: the next one is told, or this one has been
+	Waiters bool        `json:"waiters"` // somebody waits, or did a moment ago
+	Set     bool        `json:"set"`     // of an event
+	Broken  bool        `json:"broken"`  // of a barrier
+	Value   int         `json:"value"`   // permits left; read locks; who has come, or waits
+	Limit   int         `json:"limit"`   // a semaphore's initial value; a barrier's parties
+	Shares  []lockShare `json:"shares"`  // what processes have of it
+}
+
+// A lockShare is one process's read locks, permits, part in a barrier, or waits.
+type lockShare struct {
+	owner
+	N int `json:"n"`
+}

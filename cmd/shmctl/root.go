@@ -66,7 +66,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	flags.StringVar(&a.dirFlag, "dir", "", "`directory` of the segments (default $SHMKIT_DIR, else "+shortDir()+")")
 	flags.VarP(&a.format, "output", "o", "`format` of the output: table or json")
 	flags.BoolVar(&a.noHeaders, "no-headers", false, "print tables without headings")
-	root.AddCommand(a.lsCommand(), a.infoCommand(), a.statCommand(), a.psCommand(), a.dictCommand(), a.fsckCommand(), a.rmCommand(), a.gcCommand(), a.versionCommand())
+	root.AddCommand(a.lsCommand(), a.infoCommand(), a.statCommand(), a.psCommand(), a.dictCommand(), a.locksCommand(), a.fsckCommand(), a.rmCommand(), a.gcCommand(), a.versionCommand())
 	return root
 }
 

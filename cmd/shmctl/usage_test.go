@@ -48,6 +48,7 @@ func TestUsage(t *testing.T) {
 		"dict watch a/b c --count -1":    "--count -1 is negative",
 		"fsck":                           "shmctl: fsck: it takes the name of one segment",
 		"fsck a --interval 0s":           "--interval 0s is not positive",
+		"locks a b":                      "shmctl: locks: it takes the name of one manager or none, not 2 arguments (",
 		"ps x":                           "shmctl: ps: it takes no arguments",
 		"ps --watch --interval 0s":       "--interval 0s is not positive",
 		"ps --watch --count -1":          "--count -1 is negative",
@@ -74,7 +75,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s: no exit status in its help", c.Name())
 		}
 	}
-	if got := strings.Join(names, " "); got != "dict fsck gc info ls ps rm stat version" {
+	if got := strings.Join(names, " "); got != "dict fsck gc info locks ls ps rm stat version" {
 		t.Errorf("commands: %s", got)
 	}
 	root := ok(t)
