@@ -11,7 +11,8 @@ import (
 // A Barrier is where so many parties, goroutines of any processes, wait for each other, again and
 // again. A process takes part from [Barrier.Join] on, at the latest from its first Wait. When one
 // that takes part dies the barrier breaks at once for the others, who would wait for it in
-// vain. Of a process that dies before that nobody knows that it was expected.
+// vain. Of a process that dies before that nobody knows that it was expected. One that has no handle of the
+// barrier any more, or leaves the manager, does not take part any more.
 //
 // Its methods may be called from several goroutines.
 type Barrier struct {

@@ -399,9 +399,10 @@ func (m *space) drop(o *object) {
 // letGo gives up the handle of an object that nothing in this process uses. Called with mu held.
 func (m *space) letGo(o *object) {
 	delete(m.open, o.id)
-	if o.record.kind == kindQueue { // leases that have become garbage, unfinished
+	switch o.record.kind {
+	case kindQueue, kindBarrier: // leases that have become garbage, unfinished; a place among the parties
 		if err := o.record.takeOut(m.seg, m.store, m.seg.Slot(), false); err != nil && m.opts.Logger != nil {
-			m.opts.Logger.Warn("manager: giving up a queue", "path", m.seg.Path(), "object", o.id, "error", err)
+			m.opts.Logger.Warn("manager: giving up an object", "path", m.seg.Path(), "object", o.id, "error", err)
 		}
 	}
 	m.clearHandle(m.store, o.record.ref, m.seg.Slot())

@@ -121,7 +121,7 @@ var deeds = append([]deed{
 		}
 		return err
 	}},
-}, append(valueDeeds(), listDeeds()...)...)
+}, slices.Concat(valueDeeds(), listDeeds(), lockDeeds())...)
 
 func deedOf(name string) *deed {
 	i := slices.IndexFunc(deeds, func(d deed) bool { return d.name == name })

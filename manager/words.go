@@ -132,7 +132,8 @@ func (r *record) takeOut(s *shm.Segment, store *dict.Store, slot int, dead bool)
 	}))
 }
 
-// holds tells whether this process has something of an object that others may wait for.
+// holds tells whether this process has something of an object that it is to give back, and
+// others may wait for.
 func (m *space) holds(r *record) bool {
 	held := false
 	r.eachPiece(m.store, func(k robust.Kind, b []byte) error { // what is corrupt is not held

@@ -1,7 +1,7 @@
 package robust
 
-// Holds tells whether the slot's process has something of the object that others
-// may wait for: a lock, permits, a place among a barrier's parties. The answer may be old,
+// Holds tells whether the slot's process has something of the object that it is to give
+// back: a lock, or permits. The answer may be old,
 // unless that process asks and is in the middle of nothing. It is false for an object that
 // is corrupt.
 func Holds(k Kind, b []byte, slots, slot int) bool {
@@ -17,8 +17,6 @@ func Holds(k Kind, b []byte, slots, slot int) bool {
 		apply = applyRW
 	case KindSemaphore:
 		apply = applyPermits
-	case KindBarrier:
-		apply = applyBarrier
 	default:
 		return false
 	}
