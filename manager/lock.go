@@ -31,11 +31,8 @@ func (m *space) sideOptions() robust.Options {
 
 // begin begins an operation on the object: from now on its memory stays.
 func (p *part) begin(op string) error {
-	if err := p.m.seg.Acquire(); err != nil {
-		return wrap(op, p.name, err)
-	}
-	if p.use.closed.Load() {
-		return p.end(op, ErrClosed)
+	if p.use.closed.Load() || p.m.seg.Acquire() != nil {
+		return wrap(op, p.name, ErrClosed)
 	}
 	return nil
 }
@@ -103,10 +100,17 @@ func (l *Lock) UnmarshalBinary(b []byte) error {
 // any other error it is not: the context's, [ErrClosed]. A lock that is free is taken whatever the
 // context.
 func (l *Lock) Lock(ctx context.Context) error {
-	if err := l.begin("lock"); err != nil {
-		return err
+	// begin and end, written out: the compiler does not inline them.
+	if l.use.closed.Load() || l.m.seg.Acquire() != nil {
+		return wrap("lock", l.name, ErrClosed)
 	}
-	return l.end("lock", l.side.Lock(ctx))
+	err := l.side.Lock(ctx)
+	l.m.seg.Release()
+	runtime.KeepAlive(l)
+	if err != nil {
+		return wrap("lock", l.name, err)
+	}
+	return nil
 }
 
 // TryLock is a Lock that does not wait. It tells whether the lock is this process's now; the
@@ -122,10 +126,16 @@ func (l *Lock) TryLock() (bool, error) {
 // Unlock frees the lock, whoever has it. The error is [ErrNotLocked] when nobody does. It never
 // blocks.
 func (l *Lock) Unlock() error {
-	if err := l.begin("unlock"); err != nil {
-		return err
+	if l.use.closed.Load() || l.m.seg.Acquire() != nil { // as in Lock
+		return wrap("unlock", l.name, ErrClosed)
 	}
-	return l.end("unlock", l.side.Unlock())
+	err := l.side.Unlock()
+	l.m.seg.Release()
+	runtime.KeepAlive(l)
+	if err != nil {
+		return wrap("unlock", l.name, err)
+	}
+	return nil
 }
 
 // With calls f while the lock is this process's: f(nil), or f(ErrOwnerDied) if the owner before died. It

@@ -86,10 +86,15 @@ func (c *class) push(ref uint64, p *page) {
 // settle disowns a page from which nothing is left to give out or to come back.
 func (c *class) settle(p *page) {
 	if p.nknown == 0 && p.inflight == 0 {
-		c.pages.remove(p.chunk)
-		c.arena.disown(p.chunk)
-		c.spare = p
+		c.giveUp(p)
 	}
+}
+
+// giveUp disowns a page. It is apart so that settle is inlined.
+func (c *class) giveUp(p *page) {
+	c.pages.remove(p.chunk)
+	c.arena.disown(p.chunk)
+	c.spare = p
 }
 
 func (c *class) newPage(chunk int) *page {

@@ -31,6 +31,7 @@ var local = map[string]string{
 	"futex.kernel.noEither": "what the kernel offers",
 	"manager.space.coarse":  "a clock of the handle",
 	"manager.space.hand":    "where the handle's eviction goes on",
+	"manager.use.closed":    "the handle's",
 	"manager.space.swept":   "when the handle has collected",
 	"ringqueue.Ring.closed": "the handle's",
 	"robust.handle.closed":  "the handle's",
